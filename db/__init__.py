@@ -1,0 +1,5 @@
+"""The SQLite file: open, migrate, named queries. Functions take the open database first; rows are plain dicts."""
+
+from db.connect import DatabaseTooNew, immediate, now, open_db
+
+__all__ = ["DatabaseTooNew", "immediate", "now", "open_db"]

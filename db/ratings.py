@@ -1,0 +1,48 @@
+"""Ratings: append-only events, and what they add up to."""
+
+from typing import Any
+
+from sqlite_utils import Database
+
+from db.library import Row
+
+
+def add(db: Database, **columns: Any) -> int:
+    """Commit one rating event (rate, skip or undo) and return its id. It is on disk when this returns."""
+    return int(db.table("ratings").insert(columns).last_pk)
+
+
+def add_all(db: Database, rows: list[dict[str, Any]]) -> list[int]:
+    """Commit the marks that one picture got (one event per axis) together."""
+    with db.atomic():
+        return [int(db.table("ratings").insert(row).last_pk) for row in rows]
+
+
+def events(db: Database, project_id: int, rater: str | None = None) -> list[Row]:
+    """All events on a project's previews, oldest first."""
+    return list(
+        db.query(
+            """
+            select e.* from ratings e join previews v on v.id = e.preview_id
+            where v.project_id = :project and (:rater is null or e.rater = :rater)
+            order by e.id
+            """,
+            {"project": project_id, "rater": rater},
+        )
+    )
+
+
+def marks(db: Database, project_id: int) -> list[Row]:
+    """Ratings that stand (given and not undone): preview_id, rater, axis, value, is_repeat, answered_at, id."""
+    return list(
+        db.query(
+            """
+            select e.id, e.preview_id, e.rater, e.session, e.axis, e.value, e.is_repeat, e.position, e.answered_at
+            from ratings e join previews v on v.id = e.preview_id
+            where v.project_id = :project and e.event = 'rate'
+              and e.id not in (select undoes from ratings where undoes is not null)
+            order by e.id
+            """,
+            {"project": project_id},
+        )
+    )

@@ -1,0 +1,223 @@
+"""Plans, previews, judges, calibrations and scores: what came out."""
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlite_utils import Database
+
+from db.connect import immediate, now
+from db.library import Row, one
+
+# plans
+
+
+def add_plan(db: Database, hash: str, config: Mapping[str, Any]) -> int:
+    """Store an evaluation plan unless it is already stored; return its id either way."""
+    db.execute(
+        "insert into plans (hash, config, created_at) values (:hash, :config, :now) on conflict (hash) do nothing",
+        {"hash": hash, "config": json.dumps(config, sort_keys=True), "now": now()},
+    )
+    row = one(db, "select id from plans where hash = :hash", {"hash": hash})
+    assert row is not None  # just inserted, or there before
+    return int(row["id"])
+
+
+def plan(db: Database, plan_id: int) -> Row | None:
+    return one(db, "select * from plans where id = :id", {"id": plan_id})
+
+
+# previews
+
+
+def new_token() -> str:
+    """The public name of a preview: says nothing about it."""
+    return secrets.token_urlsafe(12)
+
+
+def add_preview(db: Database, **columns: Any) -> int | None:
+    """Store a preview whose files lie under their final names. None if its cell is already filled."""
+    cursor = db.execute(
+        """
+        insert into previews (token, plan_id, checkpoint_id, base_model, clip_skip, prompt, seed, strength,
+                              project_id, text, file, thumb, status, seconds, created_at)
+        values (:token, :plan_id, :checkpoint_id, :base_model, :clip_skip, :prompt, :seed, :strength,
+                :project_id, :text, :file, :thumb, :status, :seconds, :created_at)
+        on conflict do nothing
+        """,
+        {**columns, "created_at": now()},
+    )
+    return int(cursor.lastrowid or 0) if cursor.rowcount == 1 else None
+
+
+def preview_by_token(db: Database, token: str) -> Row | None:
+    return one(db, "select * from previews where token = :token", {"token": token})
+
+
+def preview(db: Database, preview_id: int) -> Row | None:
+    return one(db, "select * from previews where id = :id", {"id": preview_id})
+
+
+def filled_cells(
+    db: Database, plan_id: int, project_id: int, checkpoint_id: int | None, base_model: str, clip_skip: int
+) -> set[tuple[int, int, float]]:
+    """(prompt, seed, strength) of the previews that exist for a checkpoint, or for the base row (None)."""
+    rows = db.query(
+        """
+        select prompt, seed, strength from previews
+        where plan_id = :plan and project_id = :project and checkpoint_id is :checkpoint
+          and base_model = :base and clip_skip = :clip_skip
+        """,
+        {
+            "plan": plan_id,
+            "project": project_id,
+            "checkpoint": checkpoint_id,
+            "base": base_model,
+            "clip_skip": clip_skip,
+        },
+    )
+    return {(row["prompt"], row["seed"], row["strength"]) for row in rows}
+
+
+def previews(db: Database, project_id: int, plan_id: int) -> list[Row]:
+    """All previews of a project under one plan, base rows included, with the run, pattern and checkpoint they show.
+
+    Columns of table previews plus run_id, pattern_id, train_seed, label, updates, images_seen, epoch, is_last
+    (all null on the base row).
+    """
+    return list(
+        db.query(
+            """
+            select v.*, c.run_id, c.updates, c.images_seen, c.epoch, c.is_last, r.pattern_id,
+                   r.seed as train_seed, r.dataset_id,
+                   (select group_concat(l.label, ' = ') from pattern_labels l
+                    where l.pattern_id = r.pattern_id and l.project_id = v.project_id) as label
+            from previews v
+            left join checkpoints c on c.id = v.checkpoint_id
+            left join runs r on r.id = c.run_id
+            where v.project_id = :project and v.plan_id = :plan
+            order by r.pattern_id, r.seed, c.updates, v.prompt, v.seed, v.strength
+            """,
+            {"project": project_id, "plan": plan_id},
+        )
+    )
+
+
+# judges and scores
+
+
+def add_judge(db: Database, key: str, **columns: Any) -> int:
+    """Store a judge (kind, name, version, licence, world) unless its key is known; return its id either way."""
+    db.execute(
+        """
+        insert into judges (key, kind, name, version, licence, world, created_at)
+        values (:key, :kind, :name, :version, :licence, :world, :now) on conflict (key) do nothing
+        """,
+        {"key": key, **columns, "now": now()},
+    )
+    row = one(db, "select id from judges where key = :key", {"key": key})
+    assert row is not None  # just inserted, or there before
+    return int(row["id"])
+
+
+def add_calibration(db: Database, **columns: Any) -> int:
+    """Store the ends of a subject's scale as one judge sees them; an equal measurement is not written twice."""
+    values = {**columns, "now": now()}
+    db.execute(
+        """
+        insert into calibrations (judge_id, dataset_id, size_px, estimator, real, strangers, counts, created_at)
+        values (:judge_id, :dataset_id, :size_px, :estimator, :real, :strangers, :counts, :now)
+        on conflict do nothing
+        """,
+        values,
+    )
+    row = one(
+        db,
+        """
+        select id from calibrations where judge_id = :judge_id and dataset_id = :dataset_id
+            and size_px = :size_px and estimator = :estimator
+        """,
+        {key: columns[key] for key in ("judge_id", "dataset_id", "size_px", "estimator")},
+    )
+    assert row is not None  # just inserted, or there before
+    return int(row["id"])
+
+
+def calibrations(db: Database, project_id: int) -> list[Row]:
+    """Calibrations of a project's datasets with their judge's name and key."""
+    return list(
+        db.query(
+            """
+            select k.*, j.name as judge, j.key as judge_key, j.world, j.licence
+            from calibrations k join judges j on j.id = k.judge_id join datasets d on d.id = k.dataset_id
+            where d.project_id = :project order by k.id
+            """,
+            {"project": project_id},
+        )
+    )
+
+
+def add_scores(db: Database, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Store scores (preview_id, judge_id, calibration_id, metric, value, status, detail) in one transaction.
+
+    One that is already there (same preview, metric, judge, calibration) is kept as it is.
+    """
+    with immediate(db):
+        for row in rows:
+            db.execute(
+                """
+                insert into scores (preview_id, judge_id, calibration_id, metric, value, status, detail, created_at)
+                values (:preview_id, :judge_id, :calibration_id, :metric, :value, :status, :detail, :now)
+                on conflict do nothing
+                """,
+                {**row, "now": now()},
+            )
+
+
+def unscored(
+    db: Database, project_id: int, plan_id: int, metric: str, judge_id: int | None, calibration_id: int | None
+) -> list[Row]:
+    """Previews that have no score of this metric by this judge on this calibration yet, with their dataset."""
+    return list(
+        db.query(
+            """
+            select v.*, r.dataset_id from previews v
+            left join checkpoints c on c.id = v.checkpoint_id
+            left join runs r on r.id = c.run_id
+            where v.project_id = :project and v.plan_id = :plan and not exists (
+                select 1 from scores s where s.preview_id = v.id and s.metric = :metric
+                  and s.judge_id is :judge and s.calibration_id is :calibration)
+            order by v.id
+            """,
+            {
+                "project": project_id,
+                "plan": plan_id,
+                "metric": metric,
+                "judge": judge_id,
+                "calibration": calibration_id,
+            },
+        )
+    )
+
+
+def scores(db: Database, project_id: int, plan_id: int) -> list[Row]:
+    """Every score of a project under one plan, one row each (long form).
+
+    Columns: preview_id, metric, value (raw), status, detail (JSON), judge, judge_key, calibration_id, real,
+    strangers, estimator. Join them to :func:`previews` on preview_id.
+    """
+    return list(
+        db.query(
+            """
+            select s.preview_id, s.metric, s.value, s.status, s.detail, s.judge_id, s.calibration_id,
+                   j.name as judge, j.key as judge_key, k.real, k.strangers, k.estimator, k.dataset_id
+            from scores s join previews v on v.id = s.preview_id
+            left join judges j on j.id = s.judge_id
+            left join calibrations k on k.id = s.calibration_id
+            where v.project_id = :project and v.plan_id = :plan
+            order by s.preview_id, s.metric, s.id
+            """,
+            {"project": project_id, "plan": plan_id},
+        )
+    )

@@ -1,0 +1,220 @@
+"""Runs, workers and checkpoints: the queue and the history are the same rows."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sqlite_utils import Database
+
+from db.connect import immediate, now
+from db.library import Row, one
+
+STALE_S = 60.0  # a run or worker that was not seen for so long is taken for dead
+MAX_ATTEMPTS = 3  # a run that killed its engine so often is not tried again
+
+
+def enqueue(
+    db: Database, project_id: int, pattern_id: int, dataset_id: int, seed: int, priority: int = 0
+) -> tuple[int, bool]:
+    """Queue one training. Returns the run's id and whether it is new.
+
+    Where the same pattern, dataset and seed already wait or run, that run comes back (a double click queues once).
+    """
+    row = {"project": project_id, "pattern": pattern_id, "dataset": dataset_id, "seed": seed}
+    cursor = db.execute(
+        """
+        insert into runs (project_id, pattern_id, dataset_id, seed, status, priority, queued_at)
+        values (:project, :pattern, :dataset, :seed, 'queued', :priority, :now)
+        on conflict do nothing
+        """,
+        {**row, "priority": priority, "now": now()},
+    )
+    if cursor.rowcount == 1:
+        return int(cursor.lastrowid or 0), True
+    active = one(
+        db,
+        """
+        select id from runs
+        where project_id = :project and pattern_id = :pattern and dataset_id = :dataset and seed = :seed
+          and status in ('queued', 'running')
+        """,
+        row,
+    )
+    if active is None:  # it ended between the two statements
+        return enqueue(db, project_id, pattern_id, dataset_id, seed, priority)
+    return int(active["id"]), False
+
+
+def claim_next(db: Database, worker: str) -> Row | None:
+    """Take the next queued run (highest priority, then oldest), or None. One statement, so two workers never share."""
+    claimed = db.query(
+        """
+        update runs set status = 'running', worker = :worker, attempt = attempt + 1, seen_at = :now,
+            started_at = ifnull(started_at, :now), finished_at = null, reason = null, reason_params = '{}'
+        where id = (select id from runs where status = 'queued' order by priority desc, id limit 1)
+        returning *
+        """,
+        {"worker": worker, "now": now()},
+    )
+    return next(iter(claimed), None)
+
+
+def get(db: Database, run_id: int) -> Row | None:
+    """A run with its pattern's config and label and its project's name."""
+    return next(iter(_with_pattern(db, "r.id = :id", {"id": run_id})), None)
+
+
+def of_project(db: Database, project_id: int, status: str | None = None) -> list[Row]:
+    """A project's runs, oldest first; columns as :func:`get`."""
+    where = "r.project_id = :project and (:status is null or r.status = :status)"
+    return _with_pattern(db, where, {"project": project_id, "status": status})
+
+
+def with_status(db: Database, status: str) -> list[Row]:
+    """Runs of all projects in the order in which a worker takes them."""
+    return _with_pattern(db, "r.status = :status", {"status": status}, "r.priority desc, r.id")
+
+
+def _with_pattern(db: Database, where: str, params: Mapping[str, Any], order: str = "r.id") -> list[Row]:
+    return list(
+        db.query(
+            f"""
+            select r.*, p.config, p.hash as pattern_hash, j.name as project,
+                   ifnull((select group_concat(l.label, ' = ') from pattern_labels l
+                           where l.pattern_id = p.id and l.project_id = r.project_id), 'pattern ' || p.id) as label
+            from runs r join patterns p on p.id = r.pattern_id join projects j on j.id = r.project_id
+            where {where} order by {order}
+            """,
+            dict(params),
+        )
+    )
+
+
+def started(db: Database, run_id: int, *, effective: Mapping[str, Any], device: str, step: int, total: int) -> None:
+    """Note what the trainer found out at the start: settings in force, device, where it goes on."""
+    columns = {"effective": json.dumps(effective, sort_keys=True), "device": device, "step": step, "total_steps": total}
+    db.table("runs").update(run_id, {**columns, "seen_at": now()})
+
+
+def report(db: Database, run_id: int, *, step: int, loss: float, train_seconds: float) -> None:
+    """Progress, and proof of life."""
+    db.table("runs").update(
+        run_id, {"step": step, "loss": loss, "train_seconds": train_seconds, "seen_at": now()}
+    )
+
+
+def end(db: Database, run_id: int, status: str, reason: str | None = None, params: Mapping[str, Any] = {}) -> None:
+    """Give a run its outcome: done, failed, cancelled or stopped_early, with a reason code and its parameters."""
+    db.table("runs").update(
+        run_id,
+        {"status": status, "reason": reason, "reason_params": json.dumps(params), "finished_at": now(), "worker": None},
+    )
+
+
+def request_cancel(db: Database, run_id: int) -> None:
+    """A queued run is cancelled at once, a running one as soon as its worker sees the request."""
+    with immediate(db):
+        db.execute(
+            """
+            update runs set status = 'cancelled', reason = 'cancelled', finished_at = :now
+            where id = :id and status = 'queued'
+            """,
+            {"id": run_id, "now": now()},
+        )
+        db.execute("update runs set cancel_requested = 1 where id = :id and status = 'running'", {"id": run_id})
+
+
+def retry(db: Database, run_id: int) -> bool:
+    """Queue a failed or cancelled run again; it goes on from its last saved state. False if it can't be."""
+    cursor = db.execute(
+        """
+        update or ignore runs set status = 'queued', cancel_requested = 0, attempt = 0, reason = null,
+            reason_params = '{}', queued_at = :now, finished_at = null, worker = null
+        where id = :id and status in ('failed', 'cancelled')
+        """,
+        {"id": run_id, "now": now()},
+    )
+    return cursor.rowcount == 1
+
+
+def requeue_lost(db: Database, worker: str | None = None) -> list[int]:
+    """Put runs back whose worker died (or all of ``worker``'s): they resume from their last saved state.
+
+    One that has already failed its engine MAX_ATTEMPTS times fails for good instead. Returns the ids put back.
+    """
+    lost = """
+        status = 'running' and (worker = :worker or (:worker is null and (
+            worker is null or worker not in (select id from workers where state <> 'stopped' and seen_at > :fresh))))
+    """
+    params = {"worker": worker, "fresh": now() - STALE_S, "most": MAX_ATTEMPTS, "now": now()}
+    with immediate(db):
+        db.execute(
+            f"""
+            update runs set status = 'failed', reason = 'engine_died', finished_at = :now, worker = null,
+                reason_params = json_object('attempts', attempt, 'update', step)
+            where {lost} and attempt >= :most
+            """,
+            params,
+        )
+        rows = list(
+            db.query(f"update runs set status = 'queued', worker = null where {lost} returning id", params)
+        )
+    return [row["id"] for row in rows]
+
+
+# checkpoints
+
+
+def add_checkpoint(db: Database, run_id: int, **columns: Any) -> int:
+    """Store a checkpoint that lies under its final name and return its id.
+
+    Columns: updates, images_seen, epoch, file, sha256, bytes, proof (JSON), is_last. A resumed run may save the
+    same checkpoint again: the row then points at the newer file.
+    """
+    stored = db.query(
+        """
+        insert into checkpoints (run_id, updates, images_seen, epoch, file, sha256, bytes, proof, is_last, created_at)
+        values (:run_id, :updates, :images_seen, :epoch, :file, :sha256, :bytes, :proof, :is_last, :created_at)
+        on conflict (run_id, updates) do update set
+            file = excluded.file, sha256 = excluded.sha256, bytes = excluded.bytes, proof = excluded.proof
+        returning id
+        """,
+        {"run_id": run_id, "created_at": now(), **columns},
+    )
+    return int(next(iter(stored))["id"])
+
+
+def checkpoint(db: Database, checkpoint_id: int) -> Row | None:
+    return one(db, "select * from checkpoints where id = :id", {"id": checkpoint_id})
+
+
+def checkpoints(db: Database, run_id: int) -> list[Row]:
+    return list(db.query("select * from checkpoints where run_id = :run order by updates", {"run": run_id}))
+
+
+# workers
+
+
+def worker_started(db: Database, worker: str, pid: int) -> None:
+    row = {"id": worker, "pid": pid, "state": "starting", "started_at": now(), "seen_at": now()}
+    db.table("workers").insert(row)
+
+
+def worker_seen(db: Database, worker: str, state: str, *, run_id: int | None = None, device: str | None = None) -> None:
+    """Heartbeat: what the worker does now; its run is alive too."""
+    db.execute(
+        """
+        update workers set state = :state, run_id = :run, seen_at = :now, device = ifnull(:device, device)
+        where id = :worker
+        """,
+        {"worker": worker, "state": state, "run": run_id, "device": device, "now": now()},
+    )
+
+
+def live_workers(db: Database) -> list[Row]:
+    return list(
+        db.query(
+            "select * from workers where state <> 'stopped' and seen_at > :fresh order by seen_at desc",
+            {"fresh": now() - STALE_S},
+        )
+    )
