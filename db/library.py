@@ -133,7 +133,13 @@ def pattern(db: Database, pattern_id: int) -> Row | None:
 
 def add_label(db: Database, project_id: int, pattern_id: int, label: str, note: str = "") -> int:
     """Name a pattern within a project. One pattern may have several labels, a label means one pattern."""
-    row = {"project_id": project_id, "pattern_id": pattern_id, "label": label, "note": note, "created_at": now()}
+    row = {
+        "project_id": project_id,
+        "pattern_id": pattern_id,
+        "label": label,
+        "note": note,
+        "created_at": now(),
+    }
     cursor = db.execute(
         """
         insert into pattern_labels (project_id, pattern_id, label, note, created_at, position)
@@ -161,11 +167,9 @@ def patterns(db: Database, project_id: int) -> list[Row]:
     return list(
         db.query(
             """
-            select p.id as pattern_id, p.hash, p.config, min(l.position) as position,
-                   group_concat(l.label, ' = ') as label, max(l.note) as note
-            from pattern_labels l join patterns p on p.id = l.pattern_id
-            where l.project_id = :project
-            group by p.id order by min(l.position)
+            select p.id as pattern_id, p.hash, p.config, n.position, n.label, n.note
+            from pattern_names n join patterns p on p.id = n.pattern_id
+            where n.project_id = :project order by n.position
             """,
             {"project": project_id},
         )

@@ -80,6 +80,12 @@ create table pattern_labels (  -- several labels may mean one pattern
     unique (project_id, label)
 ) strict;
 
+create view pattern_names as  -- one row per project and pattern, its labels joined in the order they were given
+    select project_id, pattern_id, group_concat(label, ' = ') as label, max(note) as note,
+           min(position) as position
+    from (select * from pattern_labels order by project_id, position)
+    group by project_id, pattern_id;
+
 create table workers (
     id text primary key,
     pid integer not null,

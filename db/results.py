@@ -90,12 +90,11 @@ def previews(db: Database, project_id: int, plan_id: int) -> list[Row]:
         db.query(
             """
             select v.*, c.run_id, c.updates, c.images_seen, c.epoch, c.is_last, r.pattern_id,
-                   r.seed as train_seed, r.dataset_id,
-                   (select group_concat(l.label, ' = ') from pattern_labels l
-                    where l.pattern_id = r.pattern_id and l.project_id = v.project_id) as label
+                   r.seed as train_seed, r.dataset_id, n.label
             from previews v
             left join checkpoints c on c.id = v.checkpoint_id
             left join runs r on r.id = c.run_id
+            left join pattern_names n on n.pattern_id = r.pattern_id and n.project_id = v.project_id
             where v.project_id = :project and v.plan_id = :plan
             order by r.pattern_id, r.seed, c.updates, v.prompt, v.seed, v.strength
             """,
@@ -221,3 +220,14 @@ def scores(db: Database, project_id: int, plan_id: int) -> list[Row]:
             {"project": project_id, "plan": plan_id},
         )
     )
+
+
+def has_scored_checkpoint(db: Database) -> bool:
+    """Whether any preview of a LoRA (not only a base row) has a score with a value."""
+    found = db.query(
+        """
+        select 1 from scores s join previews v on v.id = s.preview_id
+        where s.value is not null and v.checkpoint_id is not null limit 1
+        """
+    )
+    return next(iter(found), None) is not None

@@ -80,9 +80,9 @@ def _with_pattern(db: Database, where: str, params: Mapping[str, Any], order: st
         db.query(
             f"""
             select r.*, p.config, p.hash as pattern_hash, j.name as project,
-                   ifnull((select group_concat(l.label, ' = ') from pattern_labels l
-                           where l.pattern_id = p.id and l.project_id = r.project_id), 'pattern ' || p.id) as label
+                   ifnull(n.label, 'pattern ' || p.id) as label
             from runs r join patterns p on p.id = r.pattern_id join projects j on j.id = r.project_id
+            left join pattern_names n on n.pattern_id = p.id and n.project_id = r.project_id
             where {where} order by {order}
             """,
             dict(params),
@@ -90,9 +90,16 @@ def _with_pattern(db: Database, where: str, params: Mapping[str, Any], order: st
     )
 
 
-def started(db: Database, run_id: int, *, effective: Mapping[str, Any], device: str, step: int, total: int) -> None:
+def started(
+    db: Database, run_id: int, *, effective: Mapping[str, Any], device: str, step: int, total: int
+) -> None:
     """Note what the trainer found out at the start: settings in force, device, where it goes on."""
-    columns = {"effective": json.dumps(effective, sort_keys=True), "device": device, "step": step, "total_steps": total}
+    columns = {
+        "effective": json.dumps(effective, sort_keys=True),
+        "device": device,
+        "step": step,
+        "total_steps": total,
+    }
     db.table("runs").update(run_id, {**columns, "seen_at": now()})
 
 
@@ -103,11 +110,19 @@ def report(db: Database, run_id: int, *, step: int, loss: float, train_seconds: 
     )
 
 
-def end(db: Database, run_id: int, status: str, reason: str | None = None, params: Mapping[str, Any] = {}) -> None:
+def end(
+    db: Database, run_id: int, status: str, reason: str | None = None, params: Mapping[str, Any] = {}
+) -> None:
     """Give a run its outcome: done, failed, cancelled or stopped_early, with a reason code and its parameters."""
     db.table("runs").update(
         run_id,
-        {"status": status, "reason": reason, "reason_params": json.dumps(params), "finished_at": now(), "worker": None},
+        {
+            "status": status,
+            "reason": reason,
+            "reason_params": json.dumps(params),
+            "finished_at": now(),
+            "worker": None,
+        },
     )
 
 
@@ -121,7 +136,9 @@ def request_cancel(db: Database, run_id: int) -> None:
             """,
             {"id": run_id, "now": now()},
         )
-        db.execute("update runs set cancel_requested = 1 where id = :id and status = 'running'", {"id": run_id})
+        db.execute(
+            "update runs set cancel_requested = 1 where id = :id and status = 'running'", {"id": run_id}
+        )
 
 
 def retry(db: Database, run_id: int) -> bool:
@@ -200,7 +217,9 @@ def worker_started(db: Database, worker: str, pid: int) -> None:
     db.table("workers").insert(row)
 
 
-def worker_seen(db: Database, worker: str, state: str, *, run_id: int | None = None, device: str | None = None) -> None:
+def worker_seen(
+    db: Database, worker: str, state: str, *, run_id: int | None = None, device: str | None = None
+) -> None:
     """Heartbeat: what the worker does now; its run is alive too."""
     db.execute(
         """
@@ -217,4 +236,24 @@ def live_workers(db: Database) -> list[Row]:
             "select * from workers where state <> 'stopped' and seen_at > :fresh order by seen_at desc",
             {"fresh": now() - STALE_S},
         )
+    )
+
+
+def last_worker(db: Database) -> Row | None:
+    """The worker that found out about its device most recently, alive or not."""
+    return one(db, "select * from workers where device <> '' order by seen_at desc limit 1", {})
+
+
+def worker_stopped(db: Database, worker: str) -> None:
+    db.execute("update workers set state = 'stopped', run_id = null where id = :worker", {"worker": worker})
+
+
+def put_back(db: Database, run_id: int) -> None:
+    """A worker that stops in good order gives its run back; that costs no attempt."""
+    db.execute(
+        """
+        update runs set status = 'queued', worker = null, attempt = attempt - 1
+        where id = :id and status = 'running'
+        """,
+        {"id": run_id},
     )

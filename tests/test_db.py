@@ -82,7 +82,16 @@ def preview(db, project, run):
 
 def add_checkpoint(db, run, updates=10, file="runs/1/a.safetensors"):
     return runs.add_checkpoint(
-        db, run, updates=updates, images_seen=40, epoch=1.0, file=file, sha256="x", bytes=9, proof="{}", is_last=1
+        db,
+        run,
+        updates=updates,
+        images_seen=40,
+        epoch=1.0,
+        file=file,
+        sha256="x",
+        bytes=9,
+        proof="{}",
+        is_last=1,
     )
 
 
@@ -188,7 +197,9 @@ def test_higher_priority_goes_first(db, run, project, pattern, dataset):
 def test_a_cell_is_filled_once(db, project, run, preview):
     row = results.preview(db, preview)
     assert results.add_preview(db, **cell(row["plan_id"], project, row["checkpoint_id"])) is None
-    assert results.filled_cells(db, row["plan_id"], project, row["checkpoint_id"], "embedded", 1) == {(0, 1, 1.0)}
+    assert results.filled_cells(db, row["plan_id"], project, row["checkpoint_id"], "embedded", 1) == {
+        (0, 1, 1.0)
+    }
     assert results.filled_cells(db, row["plan_id"], project, None, "embedded", 1) == set()
     assert results.add_preview(db, **cell(row["plan_id"], project, None)) is not None
 
@@ -228,7 +239,14 @@ def test_a_score_without_a_value_must_say_why(db, preview):
 
 
 def mark(preview, value=50.0, **more):
-    row = {"preview_id": preview, "rater": "me", "session": "s", "event": "rate", "axis": "likeness", "value": value}
+    row = {
+        "preview_id": preview,
+        "rater": "me",
+        "session": "s",
+        "event": "rate",
+        "axis": "likeness",
+        "value": value,
+    }
     return {**row, "position": 0, "shown_at": 1.0, "answered_at": 2.0, "protocol": "1", **more}
 
 
@@ -293,7 +311,9 @@ def test_a_failed_upgrade_changes_nothing(path, db, project, monkeypatch):
 
 
 def test_a_file_from_a_newer_workbench_is_refused(path, db):
-    db.table("_sqlite_migrations").insert({"migration_set": "workbench", "name": "from_2030", "applied_at": "x"})
+    db.table("_sqlite_migrations").insert(
+        {"migration_set": "workbench", "name": "from_2030", "applied_at": "x"}
+    )
     with pytest.raises(database.DatabaseTooNew, match="from_2030"):
         database.open_db(path)
 

@@ -1,0 +1,101 @@
+"""Pictures on pages: many of them as one element, because each Streamlit element costs more than its picture."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from pages._shared import go
+from workbench.gallery import Grid, Picture, facts, preview_url
+
+HERE = Path(__file__).parent
+_GRID = st.components.v2.component(
+    "picture_grid",
+    html='<div class="grid"></div>',
+    css=(HERE / "_grid.css").read_text(encoding="utf-8"),
+    js=(HERE / "_grid.js").read_text(encoding="utf-8"),
+)
+FLOW = """
+<style>
+.flow {display: flex; flex-wrap: wrap; gap: 12px 10px;}
+.flow figure {margin: 0; width: var(--px);}
+.flow img {width: var(--px); height: var(--px); object-fit: contain; display: block; background: #80808033; border-radius: 2px;}
+.flow figcaption {font-size: .8rem; line-height: 1.3; padding-top: 4px; overflow-wrap: anywhere;}
+.flow small {opacity: .75; font-size: .75rem; display: block;}
+</style>
+"""
+FACTS = """
+<style>
+.facts {display: grid; grid-template-columns: max-content 1fr; gap: 4px 14px; margin: 0; font-size: .9rem; line-height: 1.35;}
+.facts > :nth-child(odd) {opacity: .7;}
+.facts > :nth-child(even) {overflow-wrap: anywhere; font-variant-numeric: tabular-nums;}
+</style>
+"""
+
+
+def picture_grid(grid: Grid, px: int, height: int | None, key: str) -> str | None:
+    """Show rows of tiles; returns the token of the tile that was clicked just now."""
+    data = {**asdict(grid), "px": px, "height": height}
+    return _GRID(data=data, key=key, on_picked_change=_ignore).picked
+
+
+def picture_flow(pictures: Sequence[Picture], px: int) -> None:
+    """Show pictures side by side, wrapping, each with its caption and a small line below."""
+    figures = "".join(
+        f'<figure><img src="{escape(p.src)}" alt="{escape(p.alt)}" loading="lazy" decoding="async">'
+        f"<figcaption>{escape(p.caption)}<small>{escape(p.note)}</small></figcaption></figure>"
+        for p in pictures
+    )
+    st.html(f'{FLOW}<div class="flow" style="--px: {px}px">{figures}</div>')
+
+
+def big_picture(src: str, alt: str, height: str = "100vh") -> None:
+    """One picture as large as its column lets it be, at most ``height``; a small one is enlarged smoothly."""
+    st.html(
+        f"<style>.big {{width: min({height}, 100%); aspect-ratio: 1; object-fit: contain; display: block; "
+        "background: #80808033;} @media (max-width: 640px) {.big {width: min(46vh, 100%);}}</style>"
+        f'<img class="big" src="{escape(src)}" alt="{escape(alt)}">'
+    )
+
+
+def always_in_view(name: str) -> DeltaGenerator:
+    """A container that stays at the bottom of the window while the page is scrolled."""
+    key = name.replace(" ", "-")
+    st.html(f"<style>div:has(> .st-key-{key}) {{position: sticky; bottom: 0; padding-bottom: .5rem; backdrop-filter: blur(18px);}}</style>")
+    return st.container(key=key)
+
+
+def scale_marks(marks: Sequence[str]) -> None:
+    """Words under a slider: its left end, its middle, its right end."""
+    words = "".join(f"<span>{escape(mark)}</span>" for mark in marks)
+    style = "display: flex; justify-content: space-between; font-size: .8rem; opacity: .75; margin-top: -.3rem;"
+    st.html(f'<div style="{style}">{words}</div>')
+
+
+def fact_table(facts: Sequence[tuple[str, str]]) -> None:
+    """Names and values, one pair a line."""
+    rows = "".join(f"<div>{escape(name)}</div><div>{escape(value)}</div>" for name, value in facts)
+    st.html(f"{FACTS}<div class='facts'>{rows}</div>")
+
+
+@st.dialog("Preview", width="large")
+def show_preview(preview: Mapping[str, Any], settings: Sequence[tuple[str, str]]) -> None:
+    """A preview as it was rendered, with every setting and score."""
+    picture, words = st.columns([5, 4], gap="medium")
+    with picture:
+        big_picture(preview_url(preview["token"], full=True), preview["text"])
+    with words:
+        fact_table(facts(preview))
+        if not preview["is_base"] and st.button("Open the run", icon=":material/model_training:", type="primary"):
+            go("run", run=str(preview["run_id"]))
+    if settings:
+        with st.expander("Every setting of the training"):
+            fact_table(settings)
+
+
+def _ignore() -> None:
+    """A trigger needs a callback to be delivered; the page reads the value itself."""

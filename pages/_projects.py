@@ -1,0 +1,78 @@
+"""The form for a new project, and the demo."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from pages import _shared as shared
+from workbench.demo import add_demo
+from workbench.judges import list_judges
+from workbench.projects import ProjectError, add_project
+
+BASE_HELP = "`embedded` is the miniature that comes along; otherwise the folder of a Stable Diffusion 1.x model (diffusers layout)."
+FACE_HELP = (
+    "Who measures likeness. `embedded` knows synthetic people only. For photos of real people: `buffalo_l` "
+    "(weights for non-commercial research only; fetch it once with `python -m workbench doctor --download buffalo_l`). "
+    "`none` for anime, pets and objects."
+)
+CLIP_HELP = "Who measures how well a picture fits its prompt: `embedded`, an open_clip model such as `ViT-B-32/openai`, or `none`."
+STRANGERS_HELP = "A folder with 20 or more photos of other people: they set the zero of the likeness scale."
+
+
+def new_project(primary: bool) -> None:
+    """The form. ``primary``: it is the main thing on the page."""
+    with st.form("new project", border=not primary):
+        name, trigger, noun = st.columns([2, 1, 1])
+        with name:
+            name = st.text_input("Name", placeholder="Anna, first sweep")
+        with trigger:
+            trigger = st.text_input("Trigger word", "zwx", help="A rare word that will mean this subject in prompts.")
+        with noun:
+            noun = st.text_input("Class noun", placeholder="woman", help="What the subject is: woman, man, dog.")
+        with st.expander("Base model and judges"):
+            base = st.text_input("Base model", "embedded", help=BASE_HELP)
+            face = judge("face", FACE_HELP)
+            clip = judge("clip", CLIP_HELP)
+            strangers = st.text_input("Folder with other people's faces", help=STRANGERS_HELP)
+        if st.form_submit_button("Make the project", type="primary" if primary else "secondary"):
+            make(name, trigger, noun, base, face, clip, strangers)
+
+
+def judge(kind: str, help: str) -> str:
+    """A judge that is on this computer, none, or one by name."""
+    present = [info.name for info in list_judges() if info.kind == kind]
+    options = list(dict.fromkeys([*present, "none"]))
+    label = {"face": "Judge of likeness", "clip": "Judge of prompt adherence"}[kind]
+    return str(st.selectbox(label, options, accept_new_options=True, help=help))
+
+
+def make(name: str, trigger: str, noun: str, base: str, face: str, clip: str, strangers: str) -> None:
+    """Make the project, choose it in the sidebar, and go on to its photos."""
+    folder = Path(strangers).expanduser() if strangers.strip() else None
+    if folder and not folder.is_dir():
+        st.error(f"There is no folder {folder}. Correct the path, or leave it empty.")
+        return
+    try:
+        made = add_project(
+            shared.open_workbench(),
+            name,
+            trigger,
+            noun,
+            base_model=base,
+            face_judge=face,
+            clip_judge=clip,
+            strangers=folder,
+        )
+    except ProjectError as error:
+        st.error(str(error))
+        return
+    st.session_state["new project id"] = made
+    shared.go("photos")
+
+
+def demo_button() -> None:
+    """The demo project: photos, patterns and a queued sweep, ready to watch."""
+    if st.button("Try it with the demo subject", icon=":material/play_circle:"):
+        with st.spinner("Importing the demo's photos ..."):
+            st.session_state["new project id"] = add_demo(shared.workspace(), shared.open_workbench())
+        st.rerun()

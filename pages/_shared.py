@@ -1,0 +1,113 @@
+"""What every page starts with: the workspace, the project that the sidebar chose, cached tables, and a next step."""
+
+import re
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pandas as pd
+import streamlit as st
+from sqlite_utils import Database
+
+from workbench import analysis, patterns, settings, views
+from workbench.device import DeviceInfo
+from workbench.sentences import worker_state
+from workbench.workspace import Workspace
+
+HERE = Path(__file__).parent
+NO_WORKER = "Nothing trains until a worker runs. `python start.py` starts one; so does `python -m workbench worker`."
+
+def workspace() -> Workspace:
+    return Workspace.default()
+
+
+def open_workbench() -> Database:
+    """The database, opened anew by each page run and each fragment: a connection belongs to one thread."""
+    return workspace().open()
+
+
+def project_picker() -> None:
+    """The choice of the project in the sidebar; it stands in the address, so a page can be bookmarked."""
+    rows = views.projects(open_workbench())
+    names = {row["id"]: row["name"] for row in rows}
+    made = st.session_state.pop("new project id", None)  # by a page; a widget's own key can't be set there
+    if made in names:
+        st.session_state["project"] = made
+    if names:
+        st.selectbox("Project", names, format_func=names.get, key="project", bind="query-params")
+
+
+@st.fragment(run_every=10)
+def worker_badge() -> None:
+    """Is anybody training? And on what."""
+    worker = next(iter(views.live_workers(open_workbench())), None)
+    if worker is None:
+        st.badge("no worker", icon=":material/power_off:", color="gray", help=NO_WORKER)
+        return
+    device = DeviceInfo.from_json(worker["device"])
+    where = f"on {device.name}" if device else ""
+    st.badge(f"worker {worker_state(worker['state'])}", icon=":material/bolt:", color="green")
+    st.caption(where)
+
+
+def project_or_stop(db: Database) -> dict[str, Any]:
+    """The project that the sidebar shows; without any project, say what to do and end the page."""
+    chosen = st.session_state.get("project")
+    row = views.project(db, chosen) if chosen else None
+    if row is None:
+        nothing_yet("There is no project yet. A project is one question about one subject.", "home", "Make a project")
+    return row
+
+
+def reference(db: Database, project: dict[str, Any]) -> list[dict[str, Any]]:
+    """The photos that no training sees: what likeness is measured against."""
+    return views.photos(db, project["dataset_id"], "reference") if project["dataset_id"] else []
+
+
+def uploaded(files: list[Any]) -> list[tuple[str, bytes, str | None]]:
+    """Uploaded photos, each with the text of the .txt file of the same name."""
+    texts = {Path(file.name).stem: file.getvalue().decode("utf-8", "replace") for file in files if file.name.endswith(".txt")}
+    pictures = [file for file in files if not file.name.endswith(".txt")]
+    return [(file.name, file.getvalue(), texts.get(Path(file.name).stem)) for file in pictures]
+
+
+def rater() -> str:
+    """Whose marks these are: the name on the Rate page."""
+    return str(st.session_state.get("rater") or "me")
+
+
+def tables(db: Database, project_id: int) -> analysis.Tables:
+    """All tables of a project, computed again only when something that they show has changed."""
+    return _tables(str(workspace().home), project_id, views.revision(db))
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _tables(home: str, project_id: int, revision: int) -> analysis.Tables:
+    return analysis.tables(Workspace(Path(home)).open(), project_id)
+
+
+def nothing_yet(text: str, page: str, label: str) -> NoReturn:
+    """An empty state: why there is nothing, the one thing to do about it, and the end of the page."""
+    st.info(text, icon=":material/hourglass_empty:")
+    if st.button(label, type="primary"):
+        go(page)
+    st.stop()
+
+
+def go(page: str, **query: str) -> NoReturn:
+    """Leave for another page; ``query``: what its address says, such as run=7."""
+    st.switch_page(HERE / f"{page}.py", query_params=query)
+
+
+def all_settings(db: Database, preview: dict[str, Any]) -> list[tuple[str, str]]:
+    """Every setting of the training that a preview comes from; none for the base row."""
+    return [] if preview["is_base"] else settings.lines(patterns.get(db, preview["pattern_id"]).model_dump())
+
+
+def matching(table: pd.DataFrame, point: dict[str, Any]) -> pd.Series:
+    """The row that a click in a chart means."""
+    return table[(table[list(point)] == pd.Series(point)).all(axis=1)].iloc[0]
+
+
+def plain(text: str) -> str:
+    """A text that people wrote, for where Streamlit would read it as Markdown."""
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!~$:|<>])", r"\\\1", text)

@@ -1,0 +1,130 @@
+"""Charts: which setting helped, how sure that is, and the pictures behind every point."""
+
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from pages import _shared as shared
+from pages._pictures import picture_grid, show_preview
+from workbench import charts, gallery, rating, settings
+from workbench.contrast import contrast_table
+from workbench.metrics import METRICS
+from workbench.plan import plan_of
+from workbench.verdicts import exploratory
+
+ROW_PX, FRAME_PX = 38, 170  # a row of the pairs' chart; its axis, legend and notes
+ROLES = {"all": ("identity", "neutral"), "identity": ("identity",), "neutral": ("neutral",)}
+PLACES = {"updates": "updates", "images seen": "images_seen"}
+
+
+def show(chart: alt.LayerChart, key: str, height: int = 460) -> list[dict[str, Any]]:
+    """Draw a chart; returns what was clicked in it."""
+    event = st.altair_chart(chart, key=key, height=height, on_select="rerun", selection_mode="pick")
+    return list(event.selection.get("pick", []))
+
+
+def pictures(column: str, values: list[Any], metric: str, key: str) -> None:
+    """The previews behind a point, under the person's photos and the base row; what waits to be rated stays hidden."""
+    previews = tables.previews[tables.previews["is_base"] | tables.previews[column].isin(values)]
+    chosen = gallery.choose(previews, plan, roles=ROLES[METRICS[metric].role], seeds=plan.seeds[:2])
+    held = rating.held_back_tokens(db, project, shared.rater())
+    grid = gallery.with_photos(gallery.preview_grid(chosen, plan, held), shared.reference(db, project))
+    picked = picture_grid(grid, 128, None, key)
+    if picked:
+        row = previews[previews["token"] == picked].iloc[0].to_dict()
+        show_preview(row, shared.all_settings(db, row))
+
+
+def metric_choice() -> str:
+    """A score that was measured."""
+    measured = [key for key in METRICS if tables.checkpoints[key].notna().any()]
+    titles = {key: METRICS[key].title for key in measured}
+    return str(st.selectbox("Score", measured, format_func=titles.get, key="score", bind="query-params", width=440))
+
+
+def behind(column: str, values: list[Any], metric: str, key: str) -> None:
+    """The pictures of what was clicked, or how to get them."""
+    st.caption(METRICS[metric].meaning)
+    if values:
+        pictures(column, values, metric, key)
+    else:
+        st.caption("Click a point to see its pictures.")
+
+
+def download(table: pd.DataFrame, name: str) -> None:
+    st.download_button("Download as CSV", table.to_csv(index=False), f"{name}.csv", "text/csv", icon=":material/download:")
+
+
+def only_one_differs() -> None:
+    """Pairs of patterns that differ in one setting: the fairest comparison there is."""
+    metric = metric_choice()
+    rows = contrast_table(tables, metric)
+    if rows.empty:
+        shared.nothing_yet(
+            "No two measured patterns differ in exactly one setting. Clone a pattern and change one thing.", "patterns", "Clone one"
+        )
+    picked = show(charts.contrast_chart(rows), "pairs", FRAME_PX + ROW_PX * len(rows))
+    row = shared.matching(rows, picked[0]) if picked else rows.iloc[0]
+    st.subheader(row["change"])
+    st.markdown(shared.plain(row["sentence"]))
+    both = tables.runs[tables.runs["pattern_id"].isin([row["pattern_a"], row["pattern_b"]])]
+    pictures("checkpoint_id", list(both["checkpoint_id"]), metric, "pair-pictures")
+    st.caption(f"{exploratory(len(rows))} {METRICS[metric].meaning}")
+    download(rows, "pairs")
+
+
+def by_setting() -> None:
+    """A score over the values of one setting."""
+    names = settings.varied(tables.settings)
+    if not names:
+        shared.nothing_yet("All patterns have the same settings so far. Clone one and change something.", "patterns", "Clone one")
+    with st.container(horizontal=True):
+        titles = {name: settings.field(name).title for name in names}
+        setting = st.selectbox("Setting", names, format_func=titles.get, key="setting", bind="query-params", width=280)
+        metric = metric_choice()
+    picked = show(charts.score_by_setting(tables, setting, metric), "by-setting")
+    runs = [point["run_id"] for point in picked]
+    last = tables.runs[tables.runs["run_id"].isin(runs)]
+    behind("checkpoint_id", list(last["checkpoint_id"]), metric, "setting-pictures")
+    download(tables.runs, "runs")
+
+
+def by_checkpoint() -> None:
+    """A score over the course of the training."""
+    with st.container(horizontal=True):
+        metric = metric_choice()
+        place = st.segmented_control("Over", PLACES, default="updates", key="over", bind="query-params", required=True)
+    chart = charts.score_by_checkpoint(tables.checkpoints, metric, PLACES[place], tables.labels)
+    ids = [point["checkpoint_id"] for point in show(chart, "by-checkpoint")]
+    behind("checkpoint_id", ids, metric, "checkpoint-pictures")
+    download(tables.checkpoints, "checkpoints")
+
+
+def people_and_judge() -> None:
+    """Do people and the automatic judge agree?"""
+    if not tables.previews["n_marks"].any():
+        shared.nothing_yet("Nobody has rated a picture yet.", "rate", "Rate")
+    picked = show(charts.human_vs_automatic(tables.previews), "people")
+    ids = [point["preview_id"] for point in picked]
+    behind("preview_id", ids, "human_likeness", "people-pictures")
+    download(tables.previews, "previews")
+
+
+VIEWS = {
+    "Only one thing differs": only_one_differs,
+    "One setting": by_setting,
+    "Over the training": by_checkpoint,
+    "People and judge": people_and_judge,
+}
+
+st.title("Charts")
+db = shared.open_workbench()
+project = shared.project_or_stop(db)
+tables, plan = shared.tables(db, project["id"]), plan_of(db, project["id"])
+if not tables.checkpoints["n_previews"].sum():
+    shared.nothing_yet("No scores yet. The first points come with the first checkpoint.", "queue", "See the queue")
+view = st.segmented_control("View", VIEWS, default="Only one thing differs", key="view", bind="query-params",
+                            required=True, label_visibility="collapsed")
+VIEWS[view]()

@@ -1,0 +1,96 @@
+"""Home: the question, where things stand, the next thing to do, the best so far, and what went wrong."""
+
+from typing import Any
+
+import streamlit as st
+from sqlite_utils import Database
+
+from pages import _shared as shared
+from pages._pictures import picture_grid
+from pages._projects import demo_button, new_project
+from workbench import gallery, queue, rating, views
+from workbench.best import best_so_far
+from workbench.metrics import METRICS
+from workbench.next_step import next_step
+from workbench.plan import plan_of
+from workbench.progress import progress
+from workbench.verdicts import verdict
+from workbench.words import duration
+
+
+
+@st.fragment(run_every=5)
+def standing(project_id: int) -> None:
+    """Counts, time left and the next step, kept up to date while the page is open."""
+    db = shared.open_workbench()
+    now = progress(db, project_id)
+    step = next_step(db, project_id, now, shared.rater())
+    if st.button(step.text, type="primary", icon=":material/arrow_forward:", icon_position="right"):
+        shared.go(step.page)
+    runs, previews, scores, left = st.columns(4)
+    others = {"waiting": now.runs_queued, "failed": now.runs_failed, "cancelled": now.runs_cancelled}
+    runs.metric("Runs done", f"{now.runs_done} of {now.runs_total}")
+    runs.caption(" · ".join(f"{count} {word}" for word, count in others.items() if count))
+    previews.metric("Previews", f"{now.previews_done} of {now.previews_expected}")
+    scores.metric("Scores", f"{now.scores_missing} to come" if now.scores_missing else "all there")
+    left.metric("Time left", "nothing to do" if now.finished else duration(now.eta_s) if now.eta_s else "not known yet")
+    if not now.finished and now.runs_total:
+        st.progress(now.share)
+        if now.worker is None:
+            st.warning(shared.NO_WORKER, icon=":material/power_off:")
+
+
+def best(db: Database, project: dict[str, Any]) -> None:
+    """The leading pattern in words and pictures, beside the person and the base model alone."""
+    tables, plan = shared.tables(db, project["id"]), plan_of(db, project["id"])
+    found = best_so_far(tables)
+    if found is None:
+        return
+    st.subheader(f"Best so far: {found.label}")
+    st.markdown(shared.plain(verdict(found.wording, found.params)))
+    held = rating.held_back_tokens(db, project, shared.rater())
+    grid = gallery.checkpoint_grid(tables.previews, plan, found.checkpoint_ids[:1], held)
+    picture_grid(gallery.with_photos(grid, shared.reference(db, project)), 128, None, "best")
+    st.caption(METRICS[found.metric].meaning)
+
+
+def failures(failed: list[dict[str, Any]]) -> None:
+    """Runs that failed, each with its reason and a way to go on."""
+    if not failed:
+        return
+    st.subheader("What went wrong")
+    for run in failed:
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{shared.plain(run['label'])}, seed {run['seed']}** {shared.plain(views.why(run))}")
+            if st.button("Retry", key=f"retry-{run['id']}", icon=":material/replay:"):
+                queue.retry(shared.open_workbench(), run["id"])
+                st.rerun()
+
+
+def welcome() -> None:
+    """The first start: what this is for, and two ways to begin."""
+    st.title("Which settings make the best LoRA of this person?")
+    st.markdown(
+        "Bring some photos of one subject. The workbench trains a LoRA for every pattern of settings, makes the same "
+        "previews from each, measures likeness, lets you rate blind, and says which setting helped and how sure that is."
+    )
+    new_project(primary=True)
+    demo_button()
+
+
+db = shared.open_workbench()
+if not views.projects(db):
+    welcome()
+    st.stop()
+project = shared.project_or_stop(db)
+st.title(project["name"])
+st.markdown(
+    f"Which settings make the best LoRA of this {shared.plain(project['class_noun'])}? "
+    f"The trigger word is **{shared.plain(project['trigger_word'])}**."
+)
+standing(project["id"])
+best(db, project)
+failures([run for run in views.runs(db, project["id"]) if run["status"] == "failed"])
+with st.expander("New project"):
+    new_project(primary=False)
+    demo_button()

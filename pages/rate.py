@@ -1,0 +1,107 @@
+"""Rate: one picture at a time, blind, beside the real photos; every mark is saved at once."""
+
+import secrets
+import time
+
+import streamlit as st
+
+from pages import _shared as shared
+from pages._pictures import always_in_view, big_picture, picture_flow, scale_marks
+from workbench import gallery, rating
+
+NOT_SET = "not set"
+MARKS = [NOT_SET, *range(101)]
+AXES = {
+    "likeness": ("Likeness", ("0 someone else", "50 could be a relative", "100 this person")),
+    "quality": ("Picture quality", ("0 broken", "50 usable after a retouch", "100 flawless")),
+    "prompt": ("Prompt followed", ("0 nothing of it", "50 half of it", "100 all of it")),
+}
+
+
+@st.fragment
+def panel() -> None:
+    """The picture, the photos to compare with, the sliders. A fragment: the next picture comes at once."""
+    db = shared.open_workbench()
+    item = st.session_state.get("undone") or rating.next_to_rate(db, project, shared.rater(), session)
+    if item is None:
+        finished()
+        return
+    shown_at = first_shown(item)
+    picture, side = st.columns([11, 9], gap="large")
+    with picture:
+        big_picture(gallery.preview_url(item.token, full=True), "the picture to rate", "58vh")
+    with side:
+        st.caption(f"Picture {item.done + 1} of {item.done + item.remaining} · about {item.minutes_left:.0f} min left")
+        st.markdown(f"Asked for: **{shared.plain(item.text)}**")
+        marks = sliders(item)
+        buttons(item, marks, shown_at)
+    with always_in_view("the person"):
+        st.caption("The person, in photos that no training saw")
+        picture_flow(gallery.photo_pictures(reference), 88)
+
+
+def first_shown(item: rating.Item) -> float:
+    """When this picture came up (seconds since 1970): how long people look says how sure they are."""
+    seen = (item.token, item.position)
+    if st.session_state.get("on show", (None,))[0] != seen:
+        st.session_state["on show"] = (seen, time.time())
+    return float(st.session_state["on show"][1])
+
+
+def sliders(item: rating.Item) -> dict[str, float]:
+    """A slider per axis, not set until it is moved; only moved ones are saved."""
+    marks = {}
+    for axis, (label, anchors) in AXES.items():
+        value = st.select_slider(label, MARKS, key=f"{axis}-{item.token}-{item.position}")
+        scale_marks(anchors)
+        if value != NOT_SET:
+            marks[axis] = float(value)
+    return marks
+
+
+def buttons(item: rating.Item, marks: dict[str, float], shown_at: float) -> None:
+    """Save, skip, undo: each is on disk before the next picture comes."""
+    with st.container(horizontal=True):
+        save = st.button("Save and next", type="primary", disabled=not marks, shortcut="Ctrl+Enter")
+        skip = st.button("Skip", help="This picture is not judged and won't come again.")
+        undo = st.button("Undo", disabled=not item.done, help="Brings the last picture back.", icon=":material/undo:")
+    db = shared.open_workbench()
+    if save:
+        rating.save(db, item, shared.rater(), session, marks, shown_at)
+    elif skip:
+        rating.skip(db, item, shared.rater(), session, shown_at)
+    elif undo:
+        st.session_state["undone"] = rating.undo_last(db, project, shared.rater())
+    if save or skip:
+        st.session_state.pop("undone", None)
+    if save or skip or undo:
+        st.rerun(scope="fragment")
+
+
+def finished() -> None:
+    """All done: what the marks are good for, and how steady they were."""
+    db = shared.open_workbench()
+    if not rating.rating_set(db, project):
+        shared.nothing_yet("No pictures to rate yet. They come with the first checkpoints.", "queue", "See the queue")
+    st.success("Every picture has been rated. Thank you.", icon=":material/check:")
+    steady = rating.reliability(db, project, shared.rater())
+    if steady:
+        st.markdown(
+            f"Where the same picture came twice, your two marks lay **{steady.mean_difference:.0f} points** apart on "
+            f"average ({steady.n} pairs of marks). Differences smaller than that say little."
+        )
+    if st.button("See what the marks say", type="primary", icon=":material/bar_chart:"):
+        shared.go("charts")
+    if st.button("Undo the last mark", icon=":material/undo:"):
+        st.session_state["undone"] = rating.undo_last(db, project, shared.rater())
+        st.rerun(scope="fragment")
+
+
+title, who = st.columns([4, 1], vertical_alignment="bottom")
+title.title("Rate")
+project = shared.project_or_stop(shared.open_workbench())
+with who:
+    st.text_input("Your name", "me", key="rater", persist_state="session", help="Marks are kept apart by name.")
+reference = shared.reference(shared.open_workbench(), project)
+session = st.session_state.setdefault("rating session", secrets.token_hex(8))
+panel()

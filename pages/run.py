@@ -1,0 +1,111 @@
+"""Run: one training with everything about it, and ways to train it again."""
+
+from typing import Any
+
+import streamlit as st
+
+from pages import _shared as shared
+from pages._pictures import picture_grid, show_preview
+from pages._settings import one_change
+from workbench import charts, gallery, patterns, queue, rating, run_log, sentences, settings, views
+from workbench.plan import plan_of
+from workbench.words import duration
+
+
+def wanted_run() -> dict[str, Any]:
+    """The run that the address names (?run=7)."""
+    number = st.query_params.get("run", "")
+    found = views.run(db, int(number)) if number.isdigit() else None
+    if found is None:
+        st.title("Run")
+        shared.nothing_yet(f"There is no run {number}." if number else "No run was chosen.", "queue", "Choose one")
+    return found
+
+
+def facts() -> None:
+    """How it went."""
+    trained = duration(run["train_seconds"]) if run["train_seconds"] else "not yet"
+    parts = [
+        ("Status", sentences.status_word(run["status"])),
+        ("Updates", f"{run['step']:,} of {run['total_steps']:,}" if run["total_steps"] else "not started"),
+        ("Trained for", trained),
+        ("Device", run["device"] or "-"),
+    ]
+    for column, (name, value) in zip(st.columns(4), parts, strict=True):
+        column.metric(name, value)
+    if views.why(run):
+        st.warning(shared.plain(views.why(run)))
+    if run["status"] in ("failed", "cancelled") and st.button("Retry from the last saved state", icon=":material/replay:"):
+        again(lambda: queue.retry(db, run["id"]))
+
+
+def retrain() -> None:
+    """Train this pattern again: with a new seed at a click, or with one setting changed."""
+    seed, change = st.columns([2, 3], gap="large")
+    with seed:
+        st.markdown("**Same settings, new seed**")
+        st.caption("Tells how much of the result is chance.")
+        if st.button("Retrain with a new seed", type="primary", icon=":material/replay:"):
+            again(lambda: queue.retrain(db, run["id"]))
+    with change:
+        st.markdown("**Change one setting**")
+        changes = one_change(config.model_dump(), "retrain")
+        label = st.text_input("Label of the new pattern", settings.change_label(run["label"], changes))
+        if st.button("Retrain with this change", icon=":material/tune:"):
+            again(lambda: queue.retrain(db, run["id"], changes=changes, label=label))
+
+
+def again(work) -> None:
+    try:
+        work()
+    except (queue.QueueError, patterns.PatternError, settings.ConfigError) as error:
+        st.error(str(error))
+    else:
+        shared.go("queue")
+
+
+def checkpoints() -> None:
+    """The LoRA files: where they lie, and what was proved about them."""
+    rows = views.checkpoint_rows(db, run["id"])
+    if not rows:
+        return
+    st.subheader("LoRA files")
+    columns = {
+        "download": st.column_config.LinkColumn(display_text="download", width="small"),
+        "file": st.column_config.TextColumn(width="large"),
+    }
+    st.dataframe(rows, hide_index=True, column_config=columns)
+    st.caption(f"In {ws.home}. They load in every tool that reads kohya's LoRA files.")
+
+
+def pictures() -> None:
+    """This run's previews beside the base model alone."""
+    table = shared.tables(db, project["id"]).previews
+    if not (table["run_id"] == run["id"]).any():
+        return
+    st.subheader("Previews")
+    plan = plan_of(db, project["id"])
+    own = gallery.choose(table[table["is_base"] | (table["run_id"] == run["id"])], plan, seeds=plan.seeds[:2])
+    held = rating.held_back_tokens(db, project, shared.rater())
+    picked = picture_grid(gallery.preview_grid(own, plan, held), 112, None, "run-pictures")
+    if picked:
+        row = table[table["token"] == picked].iloc[0].to_dict()
+        show_preview(row, shared.all_settings(db, row))
+
+
+ws, db = shared.workspace(), shared.open_workbench()
+run = wanted_run()
+project = views.project(db, run["project_id"])
+config = patterns.get(db, run["pattern_id"])
+st.title(f"{run['label']}, seed {run['seed']}")
+st.caption(f"Run {run['id']} of {shared.plain(project['name'])}")
+facts()
+retrain()
+pictures()
+points = run_log.losses(ws, run["id"])
+if points:
+    st.subheader("Loss")
+    st.altair_chart(charts.loss_curve(points), height=300)
+checkpoints()
+st.subheader("Settings")
+st.dataframe(settings.in_force(config, run["effective"]), hide_index=True, height="content")

@@ -1,0 +1,364 @@
+"""LoRA adapters in a base: names, arithmetic, and that they leave each other and the base alone."""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from trainer.adapter import AdapterError, attach, swapped, targets, use
+from trainer.base import encode
+
+SD15_UNET = {
+    "sample_size": 64,
+    "in_channels": 4,
+    "out_channels": 4,
+    "block_out_channels": (320, 640, 1280, 1280),
+    "layers_per_block": 2,
+    "attention_head_dim": 8,
+    "cross_attention_dim": 768,
+    "norm_num_groups": 32,
+}
+SD15_TEXT = {
+    "vocab_size": 49408,
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "max_position_embeddings": 77,
+}
+
+
+def golden_names():
+    """The 264 names that sd-scripts writes for Stable Diffusion 1.x, spelled out by hand."""
+    places = [f"down_blocks_{block}_attentions_{i}" for block in (0, 1, 2) for i in (0, 1)]
+    places += ["mid_block_attentions_0"]
+    places += [f"up_blocks_{block}_attentions_{i}" for block in (1, 2, 3) for i in (0, 1, 2)]
+    inner = [f"attn{n}_to_{part}" for n in (1, 2) for part in ("q", "k", "v", "out_0")]
+    layers = [f"transformer_blocks_0_{one}" for one in (*inner, "ff_net_0_proj", "ff_net_2")]
+    unet = [f"lora_unet_{place}_{one}" for place in places for one in ("proj_in", "proj_out", *layers)]
+    parts = [f"self_attn_{part}_proj" for part in ("q", "k", "v", "out")] + ["mlp_fc1", "mlp_fc2"]
+    return unet + [f"lora_te_text_model_encoder_layers_{n}_{part}" for n in range(12) for part in parts]
+
+
+@pytest.fixture(scope="module")
+def sd15(base):
+    """Stable Diffusion 1.5's own sizes without its weights."""
+    from diffusers import UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    with torch.device("meta"):
+        unet, text_encoder = UNet2DConditionModel(**SD15_UNET), CLIPTextModel(CLIPTextConfig(**SD15_TEXT))
+    return dataclasses.replace(base, unet=unet, text_encoder=text_encoder, wrapped={})
+
+
+_attached = []
+
+
+@pytest.fixture(autouse=True)
+def detach_all():
+    """Each test leaves the shared base as it found it, also when it fails."""
+    yield
+    while _attached:
+        _attached.pop().detach()
+
+
+def attached(base, name="one", seed=0, dim=4, alpha=1.0, text_encoder=True, filled=True, **kw):
+    """An adapter, by default one that changes something."""
+    generator = torch.Generator().manual_seed(seed)
+    adapter = attach(base, name, dim=dim, alpha=alpha, text_encoder=text_encoder, generator=generator, **kw)
+    _attached.append(adapter)
+    if filled:
+        with torch.no_grad():
+            for module in adapter.modules.values():
+                module.up.normal_(std=0.05, generator=generator)
+    return adapter
+
+
+@pytest.fixture
+def adapter(base):
+    return attached(base)
+
+
+def answer(base, adapter=None, strength=1.0, grad=False):
+    """What the base says to fixed noise, through text encoder and U-Net."""
+    noise = torch.randn(2, 16, 8, 8, generator=torch.Generator().manual_seed(5))
+    with torch.set_grad_enabled(grad), use(base, adapter, strength):
+        embeddings = encode(base, ["photo of a woman", "photo of a man"], 1, grad=grad)
+        return base.unet(noise, 300, embeddings, return_dict=False)[0]
+
+
+def fingerprint(base):
+    """Every parameter of the base by the name that it has without adapters: its object and a copy."""
+    found = {}
+    for part in ("unet", "text_encoder", "vae"):
+        for name, parameter in getattr(base, part).named_parameters():
+            if ".lora_" not in name:
+                key = f"{part}.{name.replace('.base_layer', '')}"
+                found[key] = (parameter, parameter.detach().clone(), parameter.requires_grad)
+    return found
+
+
+def assert_untouched(base, before):
+    after = fingerprint(base)
+    assert after.keys() == before.keys()
+    for key, (parameter, copy, grad) in before.items():
+        assert after[key][0] is parameter and torch.equal(parameter, copy), key
+        assert parameter.requires_grad == grad, key
+
+
+def test_sd15_has_exactly_the_264_modules_of_kohya(sd15):
+    names = golden_names()
+    assert len(names) == len(set(names)) == 264
+    assert list(targets(sd15)) == sorted(names)
+    assert sum(name.startswith("lora_unet_") for name in targets(sd15)) == 192
+
+
+def test_a_meta_device_adapter_has_kohyas_shapes_convolutions_included(sd15):
+    adapter = attached(sd15, dim=8, filled=False)
+    place = "lora_unet_down_blocks_1_attentions_0_"
+    shapes = {
+        f"{place}proj_in": ((8, 640, 1, 1), (640, 8, 1, 1)),
+        f"{place}proj_out": ((8, 640, 1, 1), (640, 8, 1, 1)),
+        f"{place}transformer_blocks_0_attn2_to_k": ((8, 768), (640, 8)),
+        f"{place}transformer_blocks_0_ff_net_0_proj": ((8, 640), (5120, 8)),
+        f"{place}transformer_blocks_0_ff_net_2": ((8, 2560), (640, 8)),
+        "lora_te_text_model_encoder_layers_11_mlp_fc1": ((8, 768), (3072, 8)),
+    }
+    for name, (down, up) in shapes.items():
+        module = adapter.modules[name]
+        assert (tuple(module.down.shape), tuple(module.up.shape)) == (down, up)
+    adapter.detach()
+
+
+def test_the_miniature_has_the_same_modules_for_its_own_depth(base):
+    golden = [name for name in golden_names() if not any(f"layers_{n}_" in name for n in range(4, 12))]
+    assert list(targets(base)) == sorted(golden)
+    assert len(golden) == 192 + 24
+
+
+def test_attention_only_leaves_out_feed_forward_and_projections(sd15):
+    names = targets(sd15, "attention", text_encoder=False)
+    assert len(names) == 16 * 8
+    assert all("_attn1_" in name or "_attn2_" in name for name in names)
+
+
+def test_an_unknown_set_of_modules_is_refused(base):
+    with pytest.raises(AdapterError, match="everything"):
+        targets(base, "everything")
+
+
+def test_both_layouts_of_the_text_encoder_have_the_same_names(base):
+    from transformers import CLIPTextModelWithProjection
+
+    nested = CLIPTextModelWithProjection(base.text_encoder.config).eval().requires_grad_(False)
+    other = dataclasses.replace(base, text_encoder=nested, wrapped={})
+    assert list(targets(other)) == list(targets(base))
+    adapter = attached(other, "nested")
+    assert len(adapter.parameters("text_encoder")) == 2 * 24
+    plain = answer(other)
+    assert not torch.equal(answer(other, adapter), plain)
+    adapter.detach()
+    assert torch.equal(answer(other), plain)
+
+
+def test_a_fresh_adapter_is_kaiming_uniform_below_and_zero_above(base):
+    adapter = attached(base, dim=16, filled=False)
+    for name, module in adapter.modules.items():
+        bound = 1 / math.sqrt(module.down[0].numel())  # kaiming-uniform with a = sqrt 5
+        assert module.down.abs().max() <= bound, name
+        assert module.down.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.1), name
+        assert not module.up.any()
+        assert module.down.dtype == module.up.dtype == torch.float32
+    assert torch.equal(answer(base, adapter), answer(base))
+    adapter.detach()
+
+
+def test_the_start_depends_on_the_generator_alone_and_is_drawn_in_name_order(base):
+    chance = torch.random.get_rng_state()
+    one, same, other = attached(base, "one", 7), attached(base, "same", 7), attached(base, "other", 8)
+    assert torch.equal(torch.random.get_rng_state(), chance)
+    assert all(torch.equal(tensor, same.state()[key]) for key, tensor in one.state().items())
+    first, second = list(one.modules)[:2]
+    assert not torch.equal(one.modules[first].down, other.modules[first].down)
+    generator = torch.Generator().manual_seed(7)
+    for name in (first, second):
+        by_hand = torch.empty_like(one.modules[name].down)
+        nn.init.kaiming_uniform_(by_hand, a=math.sqrt(5), generator=generator)
+        assert torch.equal(one.modules[name].down, by_hand)
+    for each in (one, same, other):
+        each.detach()
+
+
+def test_a_layer_adds_alpha_over_dim_times_up_down_x(base, adapter):
+    x = torch.randn(3, 128, generator=torch.Generator().manual_seed(1))
+    name = "lora_te_text_model_encoder_layers_2_self_attn_v_proj"
+    module, layer = adapter.modules[name], base.text_encoder.encoder.layers[2].self_attn.v_proj
+    plain = nn.functional.linear(x, layer.weight, layer.bias)
+    change = x @ module.down.T @ module.up.T
+    for strength in (1.0, 0.5, 2.0, -1.0):
+        with use(base, adapter, strength):
+            torch.testing.assert_close(layer(x), plain + strength * 0.25 * change)
+    assert torch.equal(layer(x), plain)
+
+
+def test_strength_0_and_no_adapter_are_the_base_to_the_bit(base):
+    plain = answer(base)
+    adapter = attached(base)
+    assert not torch.equal(answer(base, adapter), plain)
+    assert torch.equal(answer(base, adapter, 0.0), plain)
+    assert torch.equal(answer(base, None), plain)
+    adapter.detach()
+    assert torch.equal(answer(base), plain)
+
+
+def test_the_text_encoder_takes_part_only_when_it_is_trained(base):
+    with_text, without = attached(base, "with"), attached(base, "without", text_encoder=False)
+    assert without.parameters("text_encoder") == [] and len(without.parameters()) == 2 * 192
+    assert len(with_text.parameters("text_encoder")) == 2 * 24
+    assert with_text.parameters()[:2] == with_text.parameters("text_encoder")[:2]
+    plain = encode(base, ["photo"], 1)
+    with use(base, without):
+        assert torch.equal(encode(base, ["photo"], 1), plain)
+    with use(base, with_text):
+        assert not torch.equal(encode(base, ["photo"], 1), plain)
+    with_text.detach()
+    without.detach()
+
+
+def test_use_inside_use_gives_back_the_outer_adapter_and_strength(base, adapter):
+    other = attached(base, "other", seed=3)
+    wanted = answer(base, adapter, 0.5)
+    with use(base, adapter, 0.5):
+        answer(base, other)
+        answer(base, None)
+    assert torch.equal(answer(base, adapter, 0.5), wanted)
+    assert not torch.equal(wanted, answer(base, other, 0.5))
+    with pytest.raises(RuntimeError), use(base, adapter):
+        raise RuntimeError("in the middle")
+    assert torch.equal(answer(base), answer(base, None))
+    other.detach()
+
+
+def test_use_inside_use_of_one_adapter_gives_back_the_outer_strength(base, adapter):
+    noise = torch.randn(1, 16, 8, 8, generator=torch.Generator().manual_seed(5))
+    text = encode(base, ["photo"], 1)
+    with torch.no_grad(), use(base, adapter, 0.5):
+        before = base.unet(noise, 300, text, return_dict=False)[0]
+        with use(base, adapter, 2.0):
+            assert not torch.equal(base.unet(noise, 300, text, return_dict=False)[0], before)
+        assert torch.equal(base.unet(noise, 300, text, return_dict=False)[0], before)
+
+
+def train(base, adapter, updates, between=lambda: None):
+    optimizer = torch.optim.AdamW(adapter.parameters(), lr=1e-3)
+    for _ in range(updates):
+        answer(base, adapter, grad=True).square().mean().backward()
+        between()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        between()
+
+
+def test_another_adapter_that_comes_and_goes_leaves_the_training_one_bit_identical(base):
+    before = fingerprint(base)
+    alone = attached(base, "alone", filled=False)
+    train(base, alone, 3)
+    wanted = alone.state()
+    alone.detach()
+
+    training = attached(base, "training", filled=False)
+
+    def disturb():
+        objects = [(p, p.detach().clone(), p.requires_grad) for p in training.parameters()]
+        second = attached(base, "second", seed=9, text_encoder=False)
+        answer(base, second)
+        with use(base, training):
+            answer(base, second, 0.7)
+        second.detach()
+        for parameter, (same, copy, grad) in zip(training.parameters(), objects, strict=True):
+            assert parameter is same and torch.equal(parameter, copy) and parameter.requires_grad and grad
+
+    train(base, training, 3, disturb)
+    assert all(torch.equal(tensor, wanted[key]) for key, tensor in training.state().items())
+    assert any(tensor.any() for key, tensor in wanted.items() if "_up" in key)
+    training.detach()
+    training.detach()  # again does nothing
+    assert_untouched(base, before)
+
+
+def test_two_adapters_trained_in_turns_do_not_reach_each_other(base):
+    one, two = attached(base, "one"), attached(base, "two", seed=2)
+    answer(base, one, grad=True).sum().backward()
+    assert all(p.grad is not None for p in one.parameters())
+    assert all(p.grad is None for p in two.parameters())
+    one.detach()
+    answer(base, two, grad=True).sum().backward()
+    assert all(p.grad is not None for p in two.parameters())
+    two.detach()
+
+
+def test_after_the_last_adapter_the_base_is_made_of_plain_layers_again(base):
+    before, layers = fingerprint(base), [type(m) for m in base.unet.modules()]
+    one, two = attached(base, "one"), attached(base, "two")
+    assert [type(m) for m in base.unet.modules()] != layers
+    one.detach()
+    two.detach()
+    assert [type(m) for m in base.unet.modules()] == layers
+    assert base.wrapped == {} and not hasattr(base.unet, "peft_config")
+    assert_untouched(base, before)
+
+
+def test_swapped_weights_are_seen_inside_and_gone_afterwards(base, adapter):
+    before, plain = fingerprint(base), answer(base)
+    name = "lora_unet_mid_block_attentions_0_proj_in"
+    weight = base.unet.mid_block.attentions[0].proj_in.weight
+    with pytest.raises(RuntimeError), swapped(base, {name: torch.zeros_like(weight)}):
+        assert not torch.equal(answer(base), plain)
+        raise RuntimeError("in the middle")
+    assert_untouched(base, before)
+    with use(base, adapter), swapped(base, {}):  # no adapter takes part in it, whoever was chosen before
+        noise = torch.randn(1, 16, 8, 8, generator=torch.Generator().manual_seed(5))
+        inside = base.unet(noise, 1, torch.ones(1, 48, 128), return_dict=False)[0]
+    assert torch.equal(inside, base.unet(noise, 1, torch.ones(1, 48, 128), return_dict=False)[0])
+
+
+def test_a_state_goes_back_into_another_adapter_bit_for_bit(base, adapter):
+    state = adapter.state()
+    assert len(state) == 3 * 216 and all(t.dtype == torch.float32 for t in state.values())
+    assert {float(t) for key, t in state.items() if key.endswith(".alpha")} == {1.0}
+    again = attached(base, "again", seed=99)
+    parameters = again.parameters()
+    again.load_state(state)
+    assert all(torch.equal(tensor, state[key]) for key, tensor in again.state().items())
+    assert all(one is two for one, two in zip(parameters, again.parameters(), strict=True))
+    with torch.no_grad():
+        again.parameters()[0].add_(1)
+    assert all(torch.equal(tensor, state[key]) for key, tensor in adapter.state().items())
+    again.detach()
+
+
+@pytest.mark.parametrize("damage", ["alpha", "shape", "key"])
+def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(base, adapter, damage):
+    state = {key: torch.zeros_like(tensor) for key, tensor in adapter.state().items()}
+    state |= {key: tensor for key, tensor in adapter.state().items() if key.endswith(".alpha")}
+    name = list(adapter.modules)[-1]
+    if damage == "alpha":
+        state[f"{name}.alpha"] = torch.tensor(2.0)
+    elif damage == "shape":
+        state[f"{name}.lora_up.weight"] = torch.zeros(3, 3)
+    else:
+        del state[f"{name}.lora_up.weight"]
+    before = adapter.state()
+    with pytest.raises(AdapterError, match=name):
+        adapter.load_state(state)
+    assert all(torch.equal(tensor, before[key]) for key, tensor in adapter.state().items())
+
+
+def test_a_name_is_used_once_and_sizes_are_positive(base, adapter):
+    with pytest.raises(AdapterError, match="'one'"):
+        attached(base, "one")
+    for dim, alpha in ((0, 1.0), (4, 0.0), (4, float("nan"))):
+        with pytest.raises(AdapterError, match=f"dim is {dim}"):
+            attached(base, "zero", dim=dim, alpha=alpha)

@@ -1,0 +1,342 @@
+"""Tables: what stands in them is the arithmetic that their docstrings promise, and nothing is mixed."""
+
+import json
+import math
+
+import pytest
+from filled import BASELINE, PLAN, REAL, STRANGERS, add_life, fill
+
+from db import library, results, runs
+from workbench import patterns
+from workbench.analysis import (
+    active_settings,
+    checkpoint_table,
+    evenly,
+    pattern_table,
+    preview_table,
+    tables,
+    varied_settings,
+)
+from workbench.best import best_so_far
+from workbench.metrics import METRICS
+from workbench.plan import EvalPlan, set_plan
+from workbench.projects import add_project
+from workbench.workspace import Workspace
+
+
+@pytest.fixture
+def filled(tmp_path):
+    return fill(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A filled workspace for tests that only read."""
+    return fill(tmp_path_factory.mktemp("workspace"))
+
+
+@pytest.fixture(scope="module")
+def read(shared):
+    return tables(shared.db, shared.project_id)
+
+
+def one_row(table, **columns):
+    for name, value in columns.items():
+        table = table[table[name] == value]
+    assert len(table) == 1, f"{len(table)} rows"
+    return table.iloc[0]
+
+
+def cell(table, run, updates, prompt, seed):
+    return one_row(table, run_id=run, updates=updates, prompt=prompt, seed=seed)
+
+
+# previews
+
+
+def test_likeness_is_on_the_scale_from_strangers_to_real_photos(read, shared):
+    row = cell(read.previews, shared.run_ids[0], 120, prompt=1, seed=102)
+    # 60 baseline + 2 training seed + 0 last checkpoint - 6 prompt + 0 both - 1 preview seed
+    assert row["likeness"] == pytest.approx(55)
+    assert row["likeness_raw"] == pytest.approx(STRANGERS + (REAL - STRANGERS) * 0.55)
+    assert row["clip_t"] == pytest.approx(0.303) and row["face_px"] == 33
+
+
+def test_every_preview_is_a_row_and_the_base_row_has_no_run(read):
+    base = read.previews[read.previews["is_base"]]
+    assert len(read.previews) == 3 * 2 * 2 * 8 + 8 and len(base) == 8
+    assert base["run_id"].isna().all() and base["is_main"].all()
+    assert read.previews["token"].is_unique
+
+
+def test_no_face_and_a_black_picture_have_no_likeness_and_count_as_faces_that_are_missing(read, shared):
+    run = shared.run_ids[4]
+    black, faceless = (cell(read.previews, run, 60, prompt, 101) for prompt in (0, 1))
+    assert (black["picture_status"], black["face_status"], black["face_found"]) == ("black", "black", 0)
+    assert (faceless["picture_status"], faceless["face_status"], faceless["face_found"]) == (
+        "ok",
+        "no_face",
+        0,
+    )
+    assert math.isnan(black["likeness"]) and math.isnan(faceless["likeness"]) and math.isnan(black["clip_t"])
+
+
+def test_a_rater_s_repeats_are_averaged_before_the_raters(filled):
+    row = preview_table(filled.db, filled.project_id).set_index("preview_id")
+    first = results.previews(filled.db, filled.project_id, filled.plan_id)
+    rated = next(r for r in first if r["is_last"] and r["prompt"] == 0 and r["seed"] == 101)
+    assert row.loc[rated["id"], "human_likeness"] == pytest.approx((68 + 72) / 2)  # 63 + 5 and 63 + 9
+    from filled import rate
+
+    rate(filled, rated["id"], "somebody else", 0, likeness=10.0)
+    again = preview_table(filled.db, filled.project_id).set_index("preview_id")
+    assert again.loc[rated["id"], "human_likeness"] == pytest.approx((70 + 10) / 2)  # not (68 + 72 + 10) / 3
+    assert again.loc[rated["id"], "n_marks"] == 5
+
+
+def test_previews_of_another_plan_are_left_out_and_counted(filled):
+    set_plan(filled.db, filled.project_id, EvalPlan(prompts=PLAN.prompts, seeds=(7,)))
+    table = preview_table(filled.db, filled.project_id)
+    assert len(table) == 0 and table.attrs["left_out"]["previews_of_other_plans"] == 104
+
+
+def score_again(filled, judge, calibration, raw):
+    """A second likeness of every preview, by another judge or on another calibration."""
+    stored = results.previews(filled.db, filled.project_id, filled.plan_id)
+    common = {"judge_id": judge, "calibration_id": calibration, "metric": "likeness", "detail": "{}"}
+    results.add_scores(
+        filled.db, [{**common, "preview_id": row["id"], "value": raw, "status": "ok"} for row in stored]
+    )
+
+
+def calibrate(filled, judge, size_px, real=0.9, strangers=0.1):
+    return results.add_calibration(
+        filled.db,
+        judge_id=judge,
+        dataset_id=filled.dataset_id,
+        size_px=size_px,
+        estimator="mean_of_pairs",
+        real=real,
+        strangers=strangers,
+        counts=json.dumps({}),
+    )
+
+
+def test_another_judge_s_scores_never_meet_the_project_s_judge(filled):
+    before = preview_table(filled.db, filled.project_id)["likeness"]
+    other = results.add_judge(
+        filled.db, "face/other", kind="face", name="other", version="1", licence="free", world="any"
+    )
+    score_again(filled, other, calibrate(filled, other, 64), 0.5)
+    table = preview_table(filled.db, filled.project_id)
+    assert table["likeness"].equals(before) and set(table["face_judge"]) == {"embedded"}
+    assert table.attrs["left_out"]["scores_of_other_judges"] == 104
+
+
+def test_the_newest_calibration_counts_and_the_older_one_is_left_out(filled):
+    score_again(filled, filled.face_judge, calibrate(filled, filled.face_judge, 128), 0.5)
+    table = preview_table(filled.db, filled.project_id)
+    assert table["likeness"].dropna().round(6).unique().tolist() == [50.0]  # 100 (.5 - .1) / (.9 - .1)
+    assert table.attrs["left_out"]["scores_of_other_calibrations"] == 104
+
+
+def test_without_other_people_s_photos_the_zero_is_cosine_zero(filled):
+    calibration = calibrate(filled, filled.face_judge, 128, real=0.8, strangers=None)
+    score_again(filled, filled.face_judge, calibration, 0.4)
+    table = preview_table(filled.db, filled.project_id)
+    assert table["likeness"].dropna().round(6).unique().tolist() == [50.0]
+
+
+def test_where_the_judge_is_gone_the_last_one_speaks_and_with_judge_none_nobody(filled):
+    before = preview_table(filled.db, filled.project_id)["likeness"]
+    library.update_project(filled.db, filled.project_id, face_judge="no_such_pack")
+    assert preview_table(filled.db, filled.project_id)["likeness"].equals(before)
+    library.update_project(filled.db, filled.project_id, face_judge="none")
+    read = tables(filled.db, filled.project_id)
+    assert read.previews["likeness"].isna().all() and read.previews["clip_t"].notna().any()
+    assert read.main_metric == "human_likeness"
+    assert best_so_far(read).label == "baseline"
+
+
+def test_an_unknown_project_is_named(shared):
+    with pytest.raises(LookupError, match="project 99"):
+        preview_table(shared.db, 99)
+
+
+# checkpoints
+
+
+def test_a_checkpoint_s_figures_are_means_of_prompt_means(read, shared):
+    row = one_row(read.checkpoints, run_id=shared.run_ids[0], updates=120)
+    assert row["likeness"] == pytest.approx(62)  # prompts 62, 56, 68
+    assert row["likeness_se"] == pytest.approx(6 / math.sqrt(3))  # their sd is 6
+    assert row["leakage"] == pytest.approx(10) and row["clip_t"] == pytest.approx(0.303)
+    assert row["face_rate"] == 1 and row["broken"] == 0 and not row["wrecked"]
+    assert row["n_previews"] == 8 and row["n_prompts"] == 3 and row["complete"]
+    # marks: (68 + 72) / 2, 62 and 74 (the plan's first seed adds 1 to each likeness, the rater 5)
+    assert row["human_likeness"] == pytest.approx((70 + 62 + 74) / 3) and row["n_rated"] == 3
+
+
+def test_missing_faces_lower_the_face_rate_and_not_the_likeness_of_the_rest(read, shared):
+    row = one_row(read.checkpoints, run_id=shared.run_ids[4], updates=60)
+    assert row["face_rate"] == pytest.approx(4 / 6) and row["broken"] == pytest.approx(2 / 8)
+    # 57 + 2 - 10 = 49, prompts 49, 45, 53; the first two lack their +1 preview and keep the -1 one
+    assert row["likeness"] == pytest.approx((48 + 44 + 53) / 3)
+
+
+def test_the_base_row_comes_first_and_has_no_run(read):
+    first = read.checkpoints.iloc[0]
+    assert (
+        first["is_base"] and first["likeness"] == pytest.approx(12) and first["clip_t"] == pytest.approx(0.24)
+    )
+    assert read.checkpoints["is_base"].sum() == 1 and len(read.checkpoints) == 13
+
+
+def test_a_checkpoint_with_few_faces_is_wrecked(filled):
+    run = filled.run_ids[0]
+    filled.db.execute(
+        "update scores set value = null, status = 'no_face' where metric = 'likeness' and preview_id in ("
+        "select v.id from previews v join checkpoints c on c.id = v.checkpoint_id "
+        "where c.run_id = ? and c.is_last and v.prompt < 2)",
+        [run],
+    )
+    table = checkpoint_table(filled.db, filled.project_id)
+    row = one_row(table, run_id=run, updates=120)
+    assert row["face_rate"] == pytest.approx(2 / 6) and row["wrecked"]
+    assert not one_row(table, run_id=run, updates=60)["wrecked"]
+
+
+def test_only_the_main_strength_counts_in_a_checkpoint(tmp_path):
+    plan = EvalPlan(prompts=PLAN.prompts, seeds=PLAN.seeds, strengths=(0.5, 1.0))
+    filled = fill(tmp_path, plan)
+    previews = preview_table(filled.db, filled.project_id)
+    assert len(previews) == 12 * 16 + 8 and previews["is_main"].sum() == 12 * 8 + 8
+    table = checkpoint_table(filled.db, filled.project_id)
+    assert set(table["n_previews"]) == {8} and table["complete"].all()
+
+
+def test_patterns_that_differ_in_inert_settings_only_are_replicates(filled):
+    run = runs.get(filled.db, filled.run_ids[2])
+    runs.started(
+        filled.db,
+        run["id"],
+        effective=json.loads(runs.get(filled.db, filled.run_ids[0])["effective"]),
+        device="cpu",
+        step=0,
+        total=120,
+    )
+    table = checkpoint_table(filled.db, filled.project_id).set_index(["run_id", "updates"])["replicate"]
+    same = table[filled.run_ids[2], 120] == table[filled.run_ids[0], 120]
+    assert same and table[filled.run_ids[3], 120] != table[filled.run_ids[0], 120]
+
+
+# runs and patterns
+
+
+def test_a_training_done_twice_counts_once(filled):
+    from filled import add_run
+
+    again = add_run(filled, PLAN, 0, 1)
+    read = tables(filled.db, filled.project_id)
+    assert again in set(read.runs["run_id"]) and filled.run_ids[0] not in set(read.runs["run_id"])
+    assert len(read.runs) == 6
+
+
+def test_patterns_are_ranked_by_the_mean_over_training_seeds(read):
+    ranked = read.patterns
+    assert ranked["label"].tolist() == ["baseline", "rate 6e-3", "alpha 1"]
+    assert ranked["likeness"].tolist() == pytest.approx([60, 57, 45])
+    assert ranked["seed_sd"].tolist() == pytest.approx([math.sqrt(8)] * 3)  # seeds at +2 and -2
+    assert ranked["n_seeds"].tolist() == [2, 2, 2] and ranked["n_candidates"].tolist() == [2, 2, 2]
+
+
+def test_leakage_ranks_the_lowest_first(shared):
+    ranked = pattern_table(shared.db, shared.project_id, "clip_t")
+    assert ranked["label"].tolist() == ["alpha 1", "baseline", "rate 6e-3"]
+    assert not METRICS["leakage"].higher_is_better
+    lowest = pattern_table(shared.db, shared.project_id, "leakage")["leakage"]
+    assert lowest.is_monotonic_increasing
+
+
+def test_every_run_offers_as_many_checkpoints_as_the_run_with_the_fewest(filled):
+    first = runs.checkpoints(filled.db, filled.run_ids[5])[0]
+    filled.db.execute(
+        "delete from scores where preview_id in (select id from previews where checkpoint_id = ?)",
+        [first["id"]],
+    )
+    filled.db.execute("delete from previews where checkpoint_id = ?", [first["id"]])
+    # the first checkpoint of the baseline would win, but the last run has only its last checkpoint to offer
+    filled.db.execute(
+        "update scores set value = 0.8 where metric = 'likeness' and preview_id in (select v.id from previews v "
+        "join checkpoints c on c.id = v.checkpoint_id where c.run_id = ? and not c.is_last)",
+        [filled.run_ids[0]],
+    )
+    ranked = pattern_table(filled.db, filled.project_id).set_index("label")
+    assert ranked["n_candidates"].unique().tolist() == [1]
+    assert ranked.loc["baseline", "likeness"] == pytest.approx(60)
+
+
+def test_candidates_are_spread_evenly_and_end_with_the_last(read):
+    rows = read.checkpoints.iloc[:10]
+    assert evenly(rows, 1).index.tolist() == [9]
+    assert evenly(rows, 2).index.tolist() == [4, 9]
+    assert evenly(rows, 3).index.tolist() == [3, 6, 9]
+    assert evenly(rows, 10).index.tolist() == list(range(10))
+
+
+def test_an_unfinished_run_and_one_on_earlier_photos_are_not_ranked(filled):
+    add_life(filled)
+    before = pattern_table(filled.db, filled.project_id)
+    assert before["n_runs"].sum() == 6
+    photos = [
+        {key: row[key] for key in row if key not in ("id", "dataset_id")}
+        for row in library.photos(filled.db, 1)
+    ]
+    library.add_dataset(
+        filled.db,
+        filled.project_id,
+        hash="other",
+        trigger_word="zwx",
+        class_noun="woman",
+        size_px=None,
+        photos=photos,
+    )
+    assert pattern_table(filled.db, filled.project_id).empty
+
+
+def test_the_best_so_far_is_too_close_to_call_within_the_noise(read):
+    best = best_so_far(read)
+    # sd sqrt(8) on 3 degrees of freedom: t = 3.182; the mean of two runs: 3.182 x sqrt(8) / sqrt(2) = 6.365
+    assert (best.label, best.value, best.n_seeds) == ("baseline", pytest.approx(60), 2)
+    assert (best.low, best.high) == (pytest.approx(60 - 6.365, abs=1e-3), pytest.approx(60 + 6.365, abs=1e-3))
+    assert best.wording == "best_close"
+
+
+def test_the_best_leads_where_the_second_is_out_of_reach(filled):
+    filled.db.execute(
+        "update scores set value = value - 0.2 where metric = 'likeness' and preview_id in (select v.id from "
+        "previews v join checkpoints c on c.id = v.checkpoint_id join runs r on r.id = c.run_id "
+        "where r.pattern_id = ?)",
+        [filled.pattern_ids[2]],
+    )  # 25 points of the scale
+    assert best_so_far(tables(filled.db, filled.project_id)).wording == "best_leads"
+
+
+def test_settings_that_vary_are_those_that_trained_patterns_differ_in(read):
+    assert varied_settings(read)[:2] == ["alpha", "learning_rate"]
+    assert "optimizer" not in varied_settings(read)
+
+
+def test_an_inert_setting_is_not_active_and_an_empty_text_encoder_rate_is_the_learning_rate():
+    adafactor = active_settings(BASELINE.model_copy(update={"optimizer": "adafactor"}))
+    assert "learning_rate" not in adafactor and "text_encoder_lr" not in adafactor
+    assert active_settings(BASELINE)["text_encoder_lr"] == BASELINE.learning_rate
+
+
+def test_a_project_without_anything_has_empty_tables(tmp_path):
+    db = Workspace(tmp_path).open()
+    project_id = add_project(db, "empty", "zwx", "woman")
+    patterns.add(db, project_id, BASELINE, "baseline")
+    read = tables(db, project_id)
+    assert read.previews.empty and read.checkpoints.empty and read.runs.empty and read.patterns.empty
+    assert best_so_far(read) is None and varied_settings(read) == []

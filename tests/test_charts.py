@@ -1,0 +1,219 @@
+"""Charts: what a person sees in them (marks, axes, units, intervals, notes) and what a click names."""
+
+import json
+import math
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from filled import fill
+
+from workbench import charts
+from workbench.analysis import tables
+from workbench.chart_parts import COLOURS, GREY, by_pattern
+from workbench.contrast import contrast_table
+from workbench.metrics import METRICS
+from workbench.projects import add_project
+from workbench.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    return fill(tmp_path_factory.mktemp("workspace"))
+
+
+@pytest.fixture(scope="module")
+def read(shared):
+    return tables(shared.db, shared.project_id)
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    db = Workspace(tmp_path_factory.mktemp("empty")).open()
+    return tables(db, add_project(db, "empty", "zwx", "woman"))
+
+
+def layer(spec, **wanted):
+    """The one layer with this mark (and further properties of the mark)."""
+    found = [one for one in spec["layer"] if wanted.items() <= mark(one).items()]
+    assert len(found) == 1, [mark(one) for one in spec["layer"]]
+    return found[0]
+
+
+def mark(one):
+    return {"type": one["mark"]} if isinstance(one["mark"], str) else one["mark"]
+
+
+def rows_of(spec, one):
+    return spec["datasets"][one.get("data", spec.get("data"))["name"]]
+
+
+def pick_of(spec):
+    [pick] = spec["params"]
+    return pick["name"], pick["select"]["type"], pick["select"]["fields"]
+
+
+def notes(spec):
+    return " ".join(spec["title"]["text"])
+
+
+def test_a_setting_s_chart_has_a_point_per_run_and_a_mean_with_its_interval_per_pattern(read):
+    spec = charts.score_by_setting(read, "learning_rate", "likeness").to_dict()
+    points, bars = layer(spec, type="point", filled=True), layer(spec, type="rule")
+    assert len(rows_of(spec, points)) == 6
+    means = {row["label"]: row for row in rows_of(spec, bars)}
+    assert means["baseline"]["likeness"] == pytest.approx(60) and means["baseline"]["n"] == 2
+    assert means["baseline"]["low"] == pytest.approx(60 - 6.365, abs=1e-3)  # t(3) x sqrt(8) / sqrt(2)
+    assert pick_of(spec) == ("pick", "point", ["run_id"])
+
+
+def test_rates_are_on_a_log_axis_with_their_unit_and_names_are_categories(read):
+    def x(setting):
+        spec = charts.score_by_setting(read, setting, "likeness").to_dict()
+        return layer(spec, type="point", filled=True)["encoding"]["x"]
+
+    rate = x("learning_rate")
+    assert rate["scale"]["type"] == "log" and "per update" in rate["title"] and rate["type"] == "quantitative"
+    assert rate["axis"]["values"] == [0.002, 0.006]
+    assert x("optimizer")["type"] == "nominal" and x("weight_decay")["scale"].get("type") is None
+
+
+def test_the_chart_says_which_patterns_differ_in_this_setting_only(read):
+    spec = charts.score_by_setting(read, "alpha", "likeness").to_dict()
+    assert "Differ only in alpha (dashed lines): baseline / alpha 1." in notes(spec)
+    assert "3 degrees of freedom" in notes(spec)
+    line = rows_of(spec, layer(spec, type="line"))
+    assert sorted(row["value"] for row in line) == [1, 16]
+    confounded = charts.score_by_setting(read, "dim", "likeness").to_dict()
+    assert "may come from another setting" in notes(confounded)
+
+
+def test_runs_where_the_setting_has_no_effect_are_named_and_not_drawn(read, shared):
+    inert = {**read.settings, shared.pattern_ids[2]: {"alpha": 16.0}}
+    spec = charts.score_by_setting(replace(read, settings=inert), "learning_rate", "likeness").to_dict()
+    assert {row["label"] for row in rows_of(spec, layer(spec, type="point", filled=True))} == {
+        "baseline",
+        "alpha 1",
+    }
+    assert "no effect there: rate 6e-3" in notes(spec)
+
+
+def test_the_checkpoint_chart_has_a_line_per_run_and_the_ends_of_the_scale(read):
+    spec = charts.score_by_checkpoint(read.checkpoints, "likeness", labels=read.labels).to_dict()
+    thin = layer(spec, type="line", strokeWidth=1)
+    assert thin["encoding"]["detail"]["field"] == "run_id" and len(rows_of(spec, thin)) == 12
+    named = {
+        row["name"]: row["level"]
+        for one in spec["layer"]
+        if mark(one)["type"] == "text"
+        for row in rows_of(spec, one)
+    }
+    assert named == {"without LoRA": pytest.approx(12), "strangers": 0, "real photos": 100}
+    assert pick_of(spec) == ("pick", "point", ["checkpoint_id"])
+    thick = {
+        (row["label"], row["updates"]): row["likeness"] for row in rows_of(spec, layer(spec, strokeWidth=3))
+    }
+    assert thick["baseline", 60] == pytest.approx(50) and thick["baseline", 120] == pytest.approx(60)
+
+
+def test_only_the_likeness_chart_has_strangers_and_real_photos(read):
+    spec = charts.score_by_checkpoint(read.checkpoints, "clip_t", "images_seen").to_dict()
+    assert "strangers" not in json.dumps(spec["datasets"])
+    assert layer(spec, strokeWidth=3)["encoding"]["x"]["title"] == "images seen"
+
+
+def test_the_interval_stands_at_the_last_checkpoint_only(read):
+    spec = charts.score_by_checkpoint(read.checkpoints, "likeness").to_dict()
+    bars = next(one for one in spec["layer"] if mark(one)["type"] == "rule" and "y2" in one["encoding"])
+    assert {row["updates"] for row in rows_of(spec, bars)} == {120}
+
+
+def test_the_forest_has_a_row_per_pair_its_interval_and_the_noise_floor(read, shared):
+    table = contrast_table(read, "likeness")
+    spec = charts.contrast_chart(table).to_dict()
+    points = layer(spec, type="point", filled=True)
+    rows = rows_of(spec, points)
+    assert [row["row"] for row in rows] == ["alpha: 16 → 1", "learning rate: 0.002 → 0.006"]
+    assert [row["verdict"] for row in rows] == ["seems to matter", "can't tell"]
+    assert (
+        rows[0]["band_high"] == pytest.approx(9.0013, abs=1e-3)
+        and rows[0]["band_low"] == -rows[0]["band_high"]
+    )
+    interval = layer(spec, type="rule", strokeWidth=2)["encoding"]
+    assert (interval["x"]["field"], interval["x2"]["field"]) == ("low", "high")
+    assert pick_of(spec) == ("pick", "point", ["pattern_a", "pattern_b"])
+    assert {"n_cells", "n_a", "n_b"} <= {tip["field"] for tip in points["encoding"]["tooltip"]}
+
+
+def test_the_same_change_on_two_baselines_keeps_two_rows(read):
+    table = contrast_table(read, "likeness")
+    twice = pd.concat([table, table.assign(label_a="other baseline")], ignore_index=True)
+    rows = rows_of_forest(charts.contrast_chart(twice).to_dict())
+    assert len({row["row"] for row in rows}) == 4
+
+
+def rows_of_forest(spec):
+    return rows_of(spec, layer(spec, type="point", filled=True))
+
+
+def test_people_and_the_judge_are_compared_per_rated_picture(read):
+    spec = charts.human_vs_automatic(read.previews).to_dict()
+    points = rows_of(spec, layer(spec, type="point", filled=True))
+    assert len(points) == 12 and pick_of(spec) == ("pick", "point", ["preview_id"])
+    assert "n = 12 rated previews of 4 runs" in notes(spec)
+
+
+def test_the_rank_correlation_is_spearman_s():
+    a, b = pd.Series([1.0, 2.0, 3.0, 4.0, 5.0]), pd.Series([5.0, 6.0, 7.0, 8.0, 7.5])
+    # ranks of b: 1, 2, 3, 5, 4; squared differences 0, 0, 0, 1, 1: 1 - 6 x 2 / (5 x 24) = 0.9
+    assert charts.rank_correlation(a, b) == pytest.approx(0.9)
+    assert math.isnan(charts.rank_correlation(a[:2], b[:2]))
+
+
+def test_the_loss_curve_has_a_running_median_and_few_enough_points():
+    spec = charts.loss_curve(
+        [(update, 9.0 if update == 50 else 1.0) for update in range(1, 20_001)]
+    ).to_dict()
+    rows = rows_of(spec, layer(spec, strokeWidth=2))
+    assert len(rows) <= 1000 and {row["median"] for row in rows} == {1.0}  # one spike does not move it
+
+
+def test_charts_without_data_can_be_drawn(empty):
+    for chart in (
+        charts.score_by_setting(empty, "alpha", "likeness"),
+        charts.score_by_checkpoint(empty.checkpoints, "likeness"),
+        charts.contrast_chart(contrast_table(empty, "likeness")),
+        charts.human_vs_automatic(empty.previews),
+        charts.loss_curve([]),
+    ):
+        assert chart.to_dict()["layer"]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_every_axis_names_its_metric_unit_and_direction(read, metric):
+    spec = charts.score_by_checkpoint(read.checkpoints, metric).to_dict()
+    title = " ".join(layer(spec, strokeWidth=3)["encoding"]["y"]["title"])
+    assert METRICS[metric].label in title and METRICS[metric].better in title
+    assert METRICS[metric].unit in title
+
+
+def test_patterns_keep_their_colour_and_shape_and_never_share_both():
+    labels = [f"pattern {number}" for number in range(1, 26)]
+    colour, shape = (channel.to_dict()["scale"] for channel in by_pattern(labels, labels[:2]))
+    assert len(set(zip(colour["range"], shape["range"], strict=True))) == 25
+    some = by_pattern(labels, labels[3:5])[0].to_dict()
+    assert some["scale"] == colour and some["legend"]["values"] == labels[3:5]
+
+
+def luminance(colour):
+    """Relative luminance of WCAG 2."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_words_on_charts_read_on_light_and_on_dark(read):
+    grey = luminance(GREY)
+    assert min((1 + 0.05) / (grey + 0.05), (grey + 0.05) / (luminance("#1e1e1e") + 0.05)) > 3
+    assert luminance(COLOURS[0]) > luminance("#1e1e1e") + 0.1
+    assert charts.loss_curve([(1, 0.1)]).to_dict()["config"]["background"] == "transparent"

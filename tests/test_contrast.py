@@ -1,0 +1,297 @@
+"""Contrasts: differences, intervals and noise against values worked out by hand, and cautious sentences."""
+
+import math
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from filled import PLAN, add_run, fill
+
+from workbench.analysis import Tables, tables
+from workbench.contrast import (
+    Noise,
+    contrast_table,
+    noise_floor,
+    paired,
+    params,
+    t_interval,
+    t_quantile,
+    wording,
+)
+from workbench.metrics import METRICS
+from workbench.verdicts import VERDICTS, exploratory, verdict
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    return fill(tmp_path_factory.mktemp("workspace"))
+
+
+@pytest.fixture(scope="module")
+def read(shared):
+    return tables(shared.db, shared.project_id)
+
+
+def changed(read: Tables, change) -> Tables:
+    """The tables with other values in them: ``change`` edits copies of previews and checkpoints."""
+    previews, checkpoints = read.previews.copy(), read.checkpoints.copy()
+    change(previews, checkpoints)
+    last = checkpoints[checkpoints["run_id"].isin(read.runs["run_id"]) & checkpoints["is_last"]]
+    return replace(read, previews=previews, checkpoints=checkpoints, runs=last)
+
+
+# t and intervals
+
+
+@pytest.mark.parametrize(
+    ("df", "table_value"), [(1, 12.706), (2, 4.303), (3, 3.182), (7, 2.365), (30, 2.042)]
+)
+def test_t_is_as_printed_in_tables(df, table_value):
+    assert t_quantile(df) == pytest.approx(table_value, abs=5e-4)
+
+
+def test_an_interval_is_mean_plus_minus_t_times_the_standard_error():
+    mean, low, high = t_interval([1.0, 2.0, 3.0, 6.0])
+    # mean 3, variance (4 + 1 + 0 + 9) / 3 = 14/3, standard error sqrt(14/12) = 1.0801, t(3) = 3.1824
+    assert mean == 3 and high - mean == pytest.approx(3.4374, abs=1e-3)
+    assert mean - low == pytest.approx(high - mean)
+
+
+def test_one_value_has_no_interval_and_no_value_has_no_mean():
+    assert t_interval([5.0])[0] == 5 and math.isnan(t_interval([5.0])[1])
+    assert math.isnan(t_interval([])[0])
+
+
+# the noise floor
+
+
+def last_rows(*rows):
+    """Last checkpoints as (replicate, training seed, value, wrecked)."""
+    return pd.DataFrame(
+        [
+            {
+                "run_id": number,
+                "pattern_id": replicate,
+                "dataset_id": 1,
+                "replicate": str(replicate),
+                "train_seed": seed,
+                "likeness": value,
+                "wrecked": wrecked,
+                "is_last": True,
+                "is_base": False,
+                "complete": True,
+            }
+            for number, (replicate, seed, value, wrecked) in enumerate(rows)
+        ]
+    )
+
+
+def test_the_noise_floor_pools_variances_by_their_degrees_of_freedom():
+    table = last_rows(
+        (1, 1, 10.0, False),  # variance of 10, 12, 14 is 4 on 2 degrees of freedom
+        (1, 2, 12.0, False),
+        (1, 3, 14.0, False),
+        (2, 1, 50.0, False),  # variance of 50, 56 is 18 on 1
+        (2, 2, 56.0, False),
+        (3, 1, 99.0, False),  # alone: says nothing
+    )
+    noise = noise_floor(table, "likeness")
+    assert noise == Noise(pytest.approx(math.sqrt((2 * 4 + 18) / 3)), 3, 2, 0)
+
+
+def test_wrecked_runs_stand_apart_from_the_noise_floor():
+    rows = [(1, 1, 10.0, False), (1, 2, 12.0, False), (2, 1, 5.0, True), (2, 2, 80.0, True)]
+    noise = noise_floor(last_rows(*rows), "likeness")
+    assert (noise.sd, noise.df, noise.n_wrecked) == (pytest.approx(math.sqrt(2)), 1, 2)
+
+
+def test_one_training_under_two_names_is_no_replicate_and_no_second_measurement():
+    table = last_rows((1, 1, 10.0, False), (1, 2, 14.0, False), (1, 1, 10.0, False), (1, 2, 14.0, False))
+    table["pattern_id"] = [1, 1, 2, 2]  # the same settings in force under two labels
+    noise = noise_floor(table, "likeness")
+    assert (noise.sd, noise.df, noise.n_patterns) == (pytest.approx(math.sqrt(8)), 1, 1)
+
+
+def test_without_two_seeds_or_without_any_spread_there_is_no_noise_floor():
+    assert noise_floor(last_rows((1, 1, 10.0, False), (2, 2, 12.0, False)), "likeness") is None
+    assert noise_floor(last_rows((1, 1, 10.0, False), (1, 2, 10.0, False)), "likeness") is None
+
+
+def test_the_noise_of_a_difference_grows_with_fewer_runs():
+    noise = Noise(2.0, 3, 1, 0)
+    assert noise.half_width(2, 2) == pytest.approx(3.1824 * 2.0, abs=1e-3)  # sqrt(1/2 + 1/2) = 1
+    assert noise.half_width(1, 1) == pytest.approx(3.1824 * 2.0 * math.sqrt(2), abs=1e-3)
+    assert noise.half_width(4) == pytest.approx(3.1824 * 2.0 / 2, abs=1e-3)
+
+
+# paired differences
+
+
+def test_a_paired_difference_is_averaged_over_seeds_then_over_prompts(read, shared):
+    found = paired(read, shared.pattern_ids[0], shared.pattern_ids[1], "likeness")
+    # alpha 1 - baseline per prompt: -15, -14, -16; sd 1, standard error 1/sqrt(3), t(2) = 4.3027
+    assert found.per_prompt["diff"].tolist() == pytest.approx([-15, -14, -16])
+    assert found.per_prompt["mean_a"].tolist() == pytest.approx([60, 54, 66])
+    assert found.diff == pytest.approx(-15)
+    assert (found.low, found.high) == (pytest.approx(-17.4841, abs=1e-3), pytest.approx(-12.5159, abs=1e-3))
+    assert (found.df, found.prompts, found.n_cells, found.n_a, found.n_b) == (2, 3, 6, 2, 2)
+    # noise floor: t(3) x sqrt(8) x sqrt(1/2 + 1/2)
+    assert found.noise == pytest.approx(9.0013, abs=1e-3) and found.beyond_noise
+    assert found.wording == "seems_to_matter"
+
+
+def test_the_other_way_round_only_the_sign_changes(read, shared):
+    a, b = shared.pattern_ids[:2]
+    there, back = paired(read, a, b, "likeness"), paired(read, b, a, "likeness")
+    assert back.diff == -there.diff and (back.low, back.high) == (-there.high, -there.low)
+
+
+def test_a_difference_whose_interval_holds_zero_can_t_be_told(read, shared):
+    found = paired(read, shared.pattern_ids[0], shared.pattern_ids[2], "likeness")
+    # -3, -1, -5: mean -3, sd 2, 4.3027 x 2 / sqrt(3) = 4.9683
+    assert (found.diff, found.high) == (pytest.approx(-3), pytest.approx(1.9683, abs=1e-3))
+    assert found.wording == "cannot_tell" and found.beyond_noise is False
+
+
+def test_cells_without_a_value_on_either_side_do_not_count(read, shared):
+    def without_one_face(previews, _):
+        run = previews["run_id"].isin(shared.run_ids[:2]) & previews["is_last"]
+        previews.loc[run & (previews["prompt"] == 1) & (previews["seed"] == 101), "likeness"] = math.nan
+
+    found = paired(changed(read, without_one_face), *shared.pattern_ids[:2], "likeness")
+    assert found.n_cells == 5 and found.per_prompt["n_cells"].tolist() == [2, 1, 2]
+    assert found.per_prompt["diff"].tolist() == pytest.approx(
+        [-15, -14, -16]
+    )  # only like is compared with like
+
+
+def test_neutral_prompts_count_for_leakage_alone(read, shared):
+    a, b = shared.pattern_ids[:2]
+    assert paired(read, a, b, "leakage").per_prompt["prompt"].tolist() == [3]
+    assert paired(read, a, b, "likeness").per_prompt["prompt"].tolist() == [0, 1, 2]
+    assert paired(read, a, b, "clip_t").per_prompt["prompt"].tolist() == [0, 1, 2, 3]
+
+
+def test_the_face_rate_is_compared_as_a_share(read, shared):
+    def two_lost_faces(previews, _):
+        lost = previews["run_id"].isin(shared.run_ids[2:4]) & previews["is_last"] & (previews["seed"] == 101)
+        previews.loc[lost & (previews["prompt"] == 0), "face_found"] = 0.0
+
+    found = paired(changed(read, two_lost_faces), *shared.pattern_ids[:2], "face_rate")
+    assert found.per_prompt["diff"].tolist() == [-0.5, 0, 0]
+
+
+def test_single_runs_can_only_say_that_checkpoints_differ(read, shared):
+    one_each = replace(read, runs=read.runs[read.runs["train_seed"] == 1])
+    found = paired(one_each, *shared.pattern_ids[:2], "likeness")
+    assert found.beyond_noise and found.wording == "checkpoints_differ"
+    sentence = verdict(found.wording, params(found, "baseline", "alpha 1"))
+    assert "second seed" in sentence and "matter" not in sentence
+
+
+def test_below_the_noise_floor_nothing_is_said_of_the_setting(read, shared):
+    def noisy(_, checkpoints):
+        checkpoints.loc[checkpoints["train_seed"] == 1, "likeness"] += 10
+
+    found = paired(changed(read, noisy), *shared.pattern_ids[:2], "likeness")
+    assert found.high < 0 and found.beyond_noise is False and found.wording == "checkpoints_differ"
+    sentence = verdict(found.wording, params(found, "baseline", "alpha 1"))
+    assert "Another training seed alone can make as much" in sentence
+
+
+def test_patterns_without_common_previews_are_not_compared(read, shared):
+    def other_photos(_, checkpoints):
+        checkpoints.loc[checkpoints["pattern_id"] == shared.pattern_ids[1], "dataset_id"] = 2
+
+    found = paired(changed(read, other_photos), *shared.pattern_ids[:2], "likeness")
+    assert found.wording == "nothing_shared" and math.isnan(found.diff) and found.n_cells == 0
+
+
+def test_likeness_of_a_wrecked_run_is_not_judged(read, shared):
+    def wreck(_, checkpoints):
+        checkpoints.loc[checkpoints["run_id"] == shared.run_ids[2], "wrecked"] = True
+
+    wrecked = changed(read, wreck)
+    found = paired(wrecked, *shared.pattern_ids[:2], "likeness")
+    assert found.wording == "wrecked" and found.wrecked == ("alpha 1",)
+    assert paired(wrecked, *shared.pattern_ids[:2], "clip_t").wording != "wrecked"
+
+
+def test_a_pattern_equals_itself(read, shared):
+    found = paired(read, shared.pattern_ids[0], shared.pattern_ids[0], "likeness")
+    assert found.wording == "the_same" and found.diff == 0
+
+
+@pytest.mark.parametrize(
+    ("interval", "n_runs", "beyond", "wanted"),
+    [
+        ((math.nan, math.nan, math.nan), (2, 2), None, "nothing_shared"),
+        ((5.0, math.nan, math.nan), (2, 2), True, "one_prompt"),
+        ((0.0, 0.0, 0.0), (2, 2), False, "the_same"),
+        ((5.0, -1.0, 11.0), (2, 2), True, "cannot_tell"),
+        ((5.0, 1.0, 9.0), (2, 1), True, "checkpoints_differ"),
+        ((5.0, 1.0, 9.0), (2, 2), None, "checkpoints_differ"),
+        ((5.0, 1.0, 9.0), (2, 2), False, "checkpoints_differ"),
+        ((-5.0, -9.0, -1.0), (2, 2), True, "seems_to_matter"),
+    ],
+)
+def test_no_more_is_said_than_the_numbers_carry(interval, n_runs, beyond, wanted):
+    assert wording("likeness", interval, n_runs, beyond, wrecked=False) == wanted
+
+
+# the table and the sentences
+
+
+def test_the_contrast_table_has_a_row_per_pair_with_the_largest_difference_first(read):
+    table = contrast_table(read, "likeness")
+    assert table["change"].tolist() == ["alpha: 16 → 1", "learning rate: 0.002 → 0.006"]
+    assert table["diff"].tolist() == pytest.approx([-15, -3])
+    assert table["sentence"].iloc[0] == (
+        "Changing alpha from 16 to 1 seems to matter here: likeness is 15.0 lower (worse) (95 % interval "
+        "-17.5 to -12.5 over 3 prompts), more than another training seed makes (±9.0)."
+    )
+    assert table["sentence"].iloc[1].startswith("Can't tell: likeness of 'rate 6e-3' is 3.0 lower (worse)")
+
+
+def test_a_higher_leakage_is_called_worse(read, shared):
+    def leak(previews, _):
+        own = previews["run_id"].isin(shared.run_ids[2:4]) & (previews["role"] == "neutral")
+        previews.loc[own, "likeness"] += 30
+
+    found = paired(changed(read, leak), *shared.pattern_ids[:2], "leakage")
+    assert "30.0 higher (worse)" in verdict(found.wording, params(found, "baseline", "alpha 1"))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_every_verdict_is_a_sentence_for_every_metric(metric):
+    about = {
+        "metric": metric,
+        "a": "one {pattern}",
+        "b": "another",
+        "change": "alpha from 16 to 1",
+        "diff": 0.2,
+        "low": 0.1,
+        "high": 0.3,
+        "prompts": 4,
+        "n_a": 2,
+        "n_b": 2,
+        "noise": 0.1,
+        "wrecked": ("another",),
+        "value": 0.5,
+        "second": 0.4,
+    }
+    for code in VERDICTS:
+        sentence = verdict(code, about)
+        assert sentence.endswith(".") and "{" not in sentence.replace("'one {pattern}'", "")
+
+
+def test_many_comparisons_come_with_a_warning_and_one_does_not():
+    assert "12 pairs" in exploratory(12) and exploratory(1) == ""
+
+
+def test_a_training_done_twice_makes_no_interval_narrower(tmp_path):
+    filled = fill(tmp_path)
+    before = paired(tables(filled.db, filled.project_id), *filled.pattern_ids[:2], "likeness")
+    add_run(filled, PLAN, 0, 1)
+    after = paired(tables(filled.db, filled.project_id), *filled.pattern_ids[:2], "likeness")
+    assert (after.n_a, after.noise) == (before.n_a, before.noise)

@@ -1,0 +1,241 @@
+"""The engine and its worker on the real miniature: train, preview, score, cancel, be killed, go on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from safetensors import safe_open
+
+from db import library, results, runs
+from trainer import EMBEDDED
+from trainer.config import TrainConfig
+from workbench import patterns, queue
+from workbench.preview_table import preview_table
+from workbench.photos import add_folder
+from workbench.plan import EvalPlan, Prompt
+from workbench.progress import progress
+from workbench.projects import add_project
+from workbench.run_log import log_tail, losses
+from workbench.worker import Worker
+from workbench.workspace import Workspace
+
+ROOT = Path(__file__).resolve().parent.parent
+PLAN = EvalPlan(
+    prompts=(
+        Prompt(text="photo of {trigger} {class_noun}, smiling, plain gray background"),
+        Prompt(text="photo of a {class_noun}, plain gray background", role="neutral"),
+    ),
+    seeds=(101, 102),
+    steps=6,
+    cfg=2.0,
+)
+QUICK = TrainConfig(learning_rate=2e-3, train_text_encoder=False, batch_size=4, epochs=2, save_every=1)
+PATIENCE_S = 240
+
+
+def new_project(home, config=QUICK, seeds=(1,), **more):
+    """A workspace with the demo subject and one pattern queued."""
+    ws = Workspace(home)
+    db = ws.open()
+    project = add_project(db, "p", "zwx", "woman", plan=PLAN, **more)
+    add_folder(ws, project, EMBEDDED / "subjects" / "subject_a")
+    pattern = patterns.add(db, project, config, "baseline")
+    return ws, db, project, queue.enqueue(db, project, [pattern], seeds)
+
+
+def wait_for(condition, what):
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"never: {what}"
+        time.sleep(0.1)
+
+
+def tensors(path):
+    with safe_open(path, "pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}
+
+
+def same_lora(a, b):
+    one, two = tensors(a), tensors(b)
+    return one.keys() == two.keys() and all((one[name] == two[name]).all() for name in one)
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """A run that went all the way: trained, previewed, scored."""
+    ws, db, project, [run] = new_project(tmp_path_factory.mktemp("swept"))
+    lines = []
+    Worker(ws, echo=lines.append).work(once=True)
+    return ws, ws.open(), project, run, lines
+
+
+def test_a_run_ends_with_checkpoints_previews_and_scores(swept):
+    ws, db, project, run, lines = swept
+    row = runs.get(db, run)
+    assert (row["status"], row["step"], row["total_steps"]) == ("done", 16, 16)
+    assert [c["updates"] for c in runs.checkpoints(db, run)] == [8, 16]
+    now = progress(db, project)
+    assert now.finished and now.previews_done == now.previews_expected == 2 * 4 + 4
+    assert len(losses(ws, run)) == 16
+    assert "saved" in log_tail(ws, run)
+    assert any("first scored previews" in line for line in lines)
+
+
+def test_every_preview_has_a_likeness_and_a_clip_value_or_the_reason_why_not(swept):
+    _, db, project, _, _ = swept
+    table = preview_table(db, project)
+    assert len(table) == 12
+    assert table.clip_t.notna().all()
+    assert (table.likeness.notna() | (table.face_status != "ok")).all()
+
+
+def test_files_lie_where_the_rows_say_and_pictures_carry_no_text(swept):
+    from PIL import Image
+
+    ws, db, project, run, _ = swept
+    for row in results.previews(db, project, library.project(db, project)["plan_id"]):
+        with Image.open(ws.path(row["file"])) as picture:
+            assert picture.size == (64, 64) and not picture.info
+        assert ws.path(row["thumb"]).is_file()
+    assert all(ws.path(c["file"]).is_file() for c in runs.checkpoints(db, run))
+    assert not list(ws.home.rglob("*.part"))
+
+
+def test_a_new_prompt_fills_only_the_missing_cells(swept):
+    from workbench.plan import set_plan
+
+    ws, db, project, _, _ = swept
+    set_plan(db, project, PLAN.model_copy(update={"seeds": (101, 102, 103)}))
+    Worker(ws, echo=lambda _: None).work(once=True)
+    assert progress(db, project).finished
+    assert progress(db, project).previews_done == 2 * 6 + 6  # another plan: its previews are its own
+    set_plan(db, project, PLAN)
+    assert progress(db, project).previews_done == 12
+
+
+def test_a_failed_run_keeps_its_reason_and_the_queue_moves_on(tmp_path):
+    ws, db, project, [good] = new_project(tmp_path)
+    bad = patterns.add(db, project, QUICK.model_copy(update={"base_model": str(tmp_path / "nowhere")}), "bad")
+    db.execute("update runs set priority = -1")
+    [failing] = queue.enqueue(db, project, [bad], [1])
+    Worker(ws, echo=lambda _: None).work(once=True)
+    row = runs.get(db, failing)
+    assert row["status"] == "failed" and row["reason"] == "bad_base" and "nowhere" in row["reason_params"]
+    assert runs.get(db, good)["status"] == "done"
+
+
+def test_without_judges_there_are_previews_and_reasons_instead_of_scores(tmp_path):
+    ws, db, project, _ = new_project(tmp_path, face_judge=str(tmp_path / "no-pack"), clip_judge="none")
+    Worker(ws, echo=lambda _: None).work(once=True)
+    rows = results.scores(db, project, library.project(db, project)["plan_id"])
+    assert len(rows) == 12
+    assert {(row["metric"], row["value"], row["status"]) for row in rows} == {("likeness", None, "unavailable")}
+    assert "no-pack" in rows[0]["detail"]
+
+
+LONG = QUICK.model_copy(update={"epochs": 20, "save_every": 5})
+
+
+@pytest.fixture
+def in_thread():
+    """Start a worker in a thread of its own; it is stopped at the end."""
+    started = []
+
+    def start(ws):
+        def work():
+            worker = Worker(ws, echo=lambda _: None)
+            started.append(worker)
+            worker.work()
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        wait_for(lambda: started, "the worker starts")
+        return started[-1], thread
+
+    yield start
+    for worker in started:
+        worker.stopping.set()
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """The LoRA file that a run of LONG makes when nothing happens to it."""
+    ws, db, _, [run] = new_project(tmp_path_factory.mktemp("whole"), LONG)
+    Worker(ws, echo=lambda _: None).work(once=True)
+    return ws.path(runs.checkpoints(db, run)[-1]["file"])
+
+
+def test_a_killed_engine_is_restarted_and_its_run_ends_as_if_nothing_had_happened(tmp_path, uninterrupted, in_thread):
+    ws, db, _, [run] = new_project(tmp_path, LONG)
+    worker, thread = in_thread(ws)
+    wait_for(lambda: runs.checkpoints(db, run), "the first checkpoint")
+    wait_for(lambda: runs.get(db, run)["step"] > 41, "some updates more")
+    worker.engine.process.kill()
+    wait_for(lambda: runs.get(db, run)["status"] == "done", "the run is done")
+    assert runs.get(db, run)["attempt"] == 2
+    assert "the engine died" in log_tail(ws, run, 200)
+    assert same_lora(ws.path(runs.checkpoints(db, run)[-1]["file"]), uninterrupted)
+    worker.stopping.set()
+    thread.join(60)
+
+
+def start_worker_process(ws):
+    return subprocess.Popen(
+        [sys.executable, "-m", "workbench", "--home", str(ws.home), "worker", "--once"],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def test_a_killed_worker_leaves_no_engine_and_its_run_is_recovered_by_the_next(tmp_path, uninterrupted):
+    ws, db, project, [run] = new_project(tmp_path, LONG)
+    first = start_worker_process(ws)
+    wait_for(lambda: runs.checkpoints(db, run), "the first checkpoint")
+    engines = psutil.Process(first.pid).children()
+    first.kill()
+    first.wait()
+    assert engines
+    wait_for(lambda: not any(engine.is_running() for engine in engines), "the orphaned engine ends by itself")
+    assert runs.get(db, run)["status"] == "running"  # nobody has noticed yet
+
+    assert start_worker_process(ws).wait(PATIENCE_S) == 0
+    row = runs.get(db, run)
+    assert (row["status"], row["attempt"]) == ("done", 2)
+    assert same_lora(ws.path(runs.checkpoints(db, run)[-1]["file"]), uninterrupted)
+    assert progress(db, project).finished
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to catch; start.py closes standard input there")
+def test_a_worker_that_is_told_to_stop_puts_its_run_back(tmp_path):
+    ws, db, _, [run] = new_project(tmp_path, LONG)
+    worker = start_worker_process(ws)
+    wait_for(lambda: runs.get(db, run)["step"] > 2, "some updates")
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(60) == 0
+    row = runs.get(db, run)
+    assert (row["status"], row["attempt"]) == ("queued", 0)
+    state = json.loads(next((ws.run_folder(run) / "state").rglob("*.json")).read_text(encoding="utf-8"))
+    assert state and runs.live_workers(db) == []
+
+
+def test_a_running_training_can_be_cancelled_and_tried_again(tmp_path, in_thread):
+    ws, db, _, [run] = new_project(tmp_path, LONG)
+    worker, thread = in_thread(ws)
+    wait_for(lambda: runs.get(db, run)["step"] > 2, "some updates")
+    queue.cancel(db, run)
+    wait_for(lambda: runs.get(db, run)["status"] == "cancelled", "the run is cancelled")
+    stopped_at = runs.get(db, run)["step"]
+    assert 0 < stopped_at < 160
+    queue.retry(db, run)
+    wait_for(lambda: runs.get(db, run)["step"] > stopped_at, "it goes on")
+    assert f"from update {0}\n" not in log_tail(ws, run, 1)
+    worker.stopping.set()
+    thread.join(60)
+    assert not thread.is_alive()

@@ -1,0 +1,147 @@
+"""Train one pattern from the command line: python -m trainer CONFIG.json PHOTOS OUT."""
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from trainer.config import ConfigError, effective, parse_config
+from trainer.events import Failed, Progress, Saved, Started, Stopped
+
+EPILOG = """
+PHOTOS is a folder of pictures with a caption each: photo.jpg and photo.txt.
+OUT gets NAME*.safetensors (kohya format), loss.jsonl and state/. Ctrl-C saves the state and stops;
+the same command goes on from there.
+
+exit code: 0 trained, 1 training failed, 2 wrong call, pattern, photo or base, 130 stopped by Ctrl-C
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        config = parse_config(options.config.read_text(encoding="utf-8-sig"))
+    except (OSError, ConfigError) as error:
+        return _say(f"{options.config}: {error}")
+
+    from trainer.base import BaseModelError, load_base
+    from trainer.data import PhotoError, read_folder
+    from trainer.device import DeviceError, probe
+    from trainer.lora import Job
+    from trainer.run import DTYPES
+
+    try:
+        photos = read_folder(options.photos)
+        device = probe(options.device)
+        precision = effective(config, device.precisions)["mixed_precision"]
+        base = load_base(config.base_model, device, DTYPES[precision])
+    except (PhotoError, BaseModelError, DeviceError) as error:
+        return _say(str(error))
+    job = Job(
+        run=options.name,
+        config=config,
+        seed=options.seed,
+        photos=photos,
+        out=options.out,
+        name=options.name,
+        trigger=options.trigger,
+    )
+    return _train(base, job, options.previews)
+
+
+def _train(base: Any, job: Any, prompts: list[str]) -> int:
+    """Train with a progress line; Ctrl-C asks the job to stop, a second one kills."""
+    from trainer.lora import train
+
+    def stop(*_: Any) -> None:
+        job.stop = "cancelled"
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, stop)
+    shown = -1
+    try:
+        for event in train(base, [job], cache=job.out / "cache"):
+            if isinstance(event, Started):
+                _show(f"{event.total_updates} updates on {event.device}, from update {event.resumed_at}")
+            elif isinstance(event, Progress):
+                shown = _progress(event, shown)
+            elif isinstance(event, Saved):
+                _show(f"saved {job.out / event.file} ({event.modules} modules, {event.bytes / 1e6:.1f} MB)")
+                _previews(base, job, event.file, prompts)
+            elif isinstance(event, Stopped):
+                _show(f"stopped after update {event.update}; the same command goes on from there")
+                return 130
+            elif isinstance(event, Failed):
+                return _say(f"failed ({event.reason}) at update {event.update}: {event.params['what']}", 1)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return 0
+
+
+def _progress(event: Progress, shown: int) -> int:
+    """The progress line: rewritten on a terminal, else one for each ten percent; returns the tenth."""
+    part = event.update / event.total_updates
+    rate = event.update / event.seconds
+    left = round((event.total_updates - event.update) / rate)
+    line = (
+        f"update {event.update}/{event.total_updates} {part:4.0%}  loss {event.loss:.4f}  "
+        f"{rate:.1f} updates/s  {left // 60}:{left % 60:02d} left"
+    )
+    if sys.stdout.isatty():
+        print(f"\r{line} ", end="", flush=True)
+    elif int(part * 10) > shown:
+        print(line, flush=True)
+    return int(part * 10)
+
+
+def _previews(base: Any, job: Any, file: str, prompts: list[str]) -> None:
+    """Draw each prompt with the saved file, into OUT/previews."""
+    from PIL import Image
+
+    from trainer.preview import Cell, Sampling, render
+
+    folder = job.out / "previews"
+    cells = [Cell(f"{Path(file).stem}-{n}", prompt, job.seed) for n, prompt in enumerate(prompts, 1)]
+    for picture in render(base, job.out / file, cells, Sampling(clip_skip=job.config.clip_skip)):
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(picture.pixels).save(folder / f"{picture.cell.key}.png")
+        _show(f"drew {folder / picture.cell.key}.png")
+
+
+def _show(line: str) -> None:
+    print(f"\r{line:78}" if sys.stdout.isatty() else line, flush=True)
+
+
+def _say(problem: str, code: int = 2) -> int:
+    print(f"\n{problem}" if sys.stdout.isatty() else problem, file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m trainer",
+        description="Train a LoRA from one pattern and a folder of photos.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "config", type=Path, metavar="CONFIG.json", help="the pattern: a JSON object of settings"
+    )
+    parser.add_argument(
+        "photos", type=Path, metavar="PHOTOS", help="folder of photos, a .txt caption beside each"
+    )
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder for the LoRA files")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default 0)")
+    parser.add_argument("--device", help="cuda, cuda:1, mps or cpu (default: the best that works)")
+    parser.add_argument("--name", default="lora", help="name of the LoRA files (default lora)")
+    parser.add_argument("--trigger", default="", help="trigger word, written into the files")
+    parser.add_argument(
+        "--previews", nargs="+", default=[], metavar="PROMPT", help="draw these prompts with each saved file"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

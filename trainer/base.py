@@ -1,0 +1,267 @@
+"""Load a base model (Stable Diffusion 1.x as a diffusers folder) and turn captions into embeddings."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+from transformers import CLIPTextModel, CLIPTokenizer
+from transformers.utils import logging as transformers_logging
+
+from trainer import EMBEDDED
+from trainer.device import Device
+
+PICKLES = {".bin", ".ckpt", ".pt", ".pth"}
+WEIGHTS = {  # part -> its weight file without suffix
+    "text_encoder": "model",
+    "vae": "diffusion_pytorch_model",
+    "unet": "diffusion_pytorch_model",
+}
+_hashed: dict[tuple[str, int, int], str] = {}  # (path, bytes, modified in ns) -> sha256
+
+
+class BaseModelError(ValueError):
+    """A base model that cannot be used, with what is wrong and what to do."""
+
+
+@dataclass(eq=False)
+class BaseModel:
+    """A frozen base model; every size is read from its configs.
+
+    fingerprint is the sha256 over all weight files, fingerprints the same for each part ("text_encoder",
+    "vae", "unet"). wrapped belongs to trainer.adapter: kohya name -> the peft layer around a base layer.
+    """
+
+    location: str
+    name: str
+    fingerprint: str
+    fingerprints: dict[str, str]
+    tokenizer: Any
+    text_encoder: Any
+    vae: Any
+    unet: Any
+    train_schedule: Any  # DDPMScheduler
+    sampler_config: dict[str, Any]
+    device: Device
+    wrapped: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def vae_factor(self) -> int:
+        """Pixels along one side of a latent cell."""
+        return 2 ** (len(self.vae.config.block_out_channels) - 1)
+
+    @property
+    def size_px(self) -> int:
+        """The picture size that the base was made for, in pixels, square."""
+        cells = self.unet.config.sample_size
+        return (cells if isinstance(cells, int) else cells[0]) * self.vae_factor
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens in a caption with its start and end token."""
+        return min(self.tokenizer.model_max_length, self.text_encoder.config.max_position_embeddings)
+
+    @property
+    def latent_channels(self) -> int:
+        return self.vae.config.latent_channels
+
+
+def load_base(location: str | Path, device: Device, weight_dtype: torch.dtype | None = None) -> BaseModel:
+    """Load a base model from a diffusers folder, or the miniature for "embedded". Nothing is downloaded.
+
+    weight_dtype is the type of the frozen U-Net and text encoder (default fp32; always fp32 on a CPU). The
+    VAE stays in fp32, since many VAEs overflow to black in fp16. Raises BaseModelError.
+    """
+    folder = EMBEDDED / "base" if str(location) == "embedded" else Path(location)
+    _check_folder(folder)
+    files = {part: _weight_files(folder, part, stem) for part, stem in WEIGHTS.items()}
+    dtype = torch.float32 if device.kind == "cpu" or weight_dtype is None else weight_dtype
+    parts = {
+        "text_encoder": _load_part(CLIPTextModel, folder, "text_encoder", files, dtype),
+        "vae": _load_part(AutoencoderKL, folder, "vae", files, torch.float32),
+        "unet": _load_part(UNet2DConditionModel, folder, "unet", files, dtype),
+    }
+    for part, model in parts.items():
+        model.requires_grad_(False).eval().to(device.torch_device)
+        if part != "text_encoder" and device.kind != "mps":  # convolutions are faster so
+            model.to(memory_format=torch.channels_last)
+    fingerprints = {part: _combined(_sha256(file) for file in files[part]) for part in WEIGHTS}
+    sampler_config = _json(folder / "scheduler" / "scheduler_config.json")
+    base = BaseModel(
+        location=str(location),
+        name="embedded" if str(location) == "embedded" else folder.resolve().name,
+        fingerprint=_combined(fingerprints.values()),
+        fingerprints=fingerprints,
+        tokenizer=_load_tokenizer(folder),
+        train_schedule=DDPMScheduler.from_config(sampler_config),
+        sampler_config=sampler_config,
+        device=device,
+        **parts,
+    )
+    _check_sizes(base)
+    return base
+
+
+def encode(base: BaseModel, captions: Sequence[str], clip_skip: int, grad: bool = False) -> torch.Tensor:
+    """Embeddings of captions, shape (captions, max_tokens, width), as the U-Net was trained to read them.
+
+    Clip skip n is hidden state -n, then the final layer norm (sd-scripts, library/strategy_sd.py); 1 skips
+    nothing. grad keeps the graph, for training the text encoder. Raises ValueError for a clip skip that the
+    text encoder is not deep enough for.
+    """
+    layers = base.text_encoder.config.num_hidden_layers
+    if not 1 <= clip_skip <= layers:
+        raise ValueError(
+            f"clip_skip is {clip_skip}, but this text encoder has {layers} layers. Use 1 to {layers}."
+        )
+    ids = base.tokenizer(
+        list(captions), padding="max_length", max_length=base.max_tokens, truncation=True, return_tensors="pt"
+    ).input_ids.to(base.device.torch_device)
+    with torch.set_grad_enabled(grad):
+        output = base.text_encoder(ids, output_hidden_states=clip_skip > 1)
+        if clip_skip == 1:
+            return output.last_hidden_state
+        return text_body(base.text_encoder).final_layer_norm(output.hidden_states[-clip_skip])
+
+
+def text_body(text_encoder: Any) -> Any:
+    """The module with the layers: transformers before 5.6 keeps it in `.text_model`, later ones are flat."""
+    return getattr(text_encoder, "text_model", text_encoder)
+
+
+def count_tokens(base: BaseModel, caption: str) -> int:
+    """Tokens of a caption, with start and end; what exceeds `base.max_tokens` is not read by the model."""
+    return len(base.tokenizer(caption, truncation=False, verbose=False).input_ids)
+
+
+def _check_folder(folder: Path) -> None:
+    if folder.is_file() and folder.suffix in PICKLES:
+        raise BaseModelError(f"{folder} is a pickle file, which can run code. {_how_to_convert(folder)}")
+    if folder.is_file():
+        raise BaseModelError(
+            f"{folder} is a single file; a diffusers folder is needed. {_how_to_convert(folder)}"
+        )
+    if not folder.is_dir():
+        raise BaseModelError(f"There is no base model at {folder}. Give the path of a diffusers folder.")
+    for part in ("model_index.json", "tokenizer", "scheduler/scheduler_config.json"):
+        if not (folder / part).exists():
+            raise BaseModelError(f"Base model {folder} has no {part}. Copy the whole diffusers folder.")
+    if (folder / "text_encoder_2").exists():
+        raise BaseModelError(f"Base model {folder} is an SDXL model. Use a Stable Diffusion 1.x model.")
+
+
+def _weight_files(folder: Path, part: str, stem: str) -> list[Path]:
+    """The safetensors files of one part, full precision first; BaseModelError when there is none."""
+    place = folder / part
+    if not (place / "config.json").is_file():
+        raise BaseModelError(
+            f"Base model {folder} has no {part}/config.json. Copy the whole diffusers folder."
+        )
+    for variant in ("", ".fp16"):
+        if (whole := place / f"{stem}{variant}.safetensors").is_file():
+            return [whole]
+        if (index := place / f"{stem}.safetensors.index{variant}.json").is_file():
+            shards = [place / name for name in sorted(set(_json(index)["weight_map"].values()))]
+            if missing := [shard.name for shard in shards if not shard.is_file()]:
+                raise BaseModelError(f"Base model {folder} lacks {part}/{missing[0]}. Copy the whole folder.")
+            return shards
+    if any(file.suffix in PICKLES for file in place.iterdir()):
+        raise BaseModelError(
+            f"Base model {folder} has only pickle files in {part}, which can run code. "
+            f"{_how_to_convert(folder)}"
+        )
+    raise BaseModelError(
+        f"Base model {folder} has no {part}/{stem}.safetensors. Copy the whole diffusers folder."
+    )
+
+
+def _how_to_convert(source: Path) -> str:
+    load = "from_single_file" if source.is_file() else "from_pretrained"
+    return (
+        f"If you trust its origin, convert it once: StableDiffusionPipeline.{load}({source.name!r})"
+        ".save_pretrained('new-folder') writes safetensors; then use the new folder."
+    )
+
+
+def _load_part(cls: Any, folder: Path, part: str, files: dict[str, list[Path]], dtype: torch.dtype) -> Any:
+    place = folder / part
+    variant = "fp16" if ".fp16" in files[part][0].name else None
+    options = {
+        "local_files_only": True,
+        "use_safetensors": True,
+        "output_loading_info": True,
+        "variant": variant,
+    }
+    kind = "dtype" if cls is CLIPTextModel else "torch_dtype"
+    try:
+        model, info = _quietly(lambda: cls.from_pretrained(str(place), **{kind: dtype}, **options))
+    except Exception as error:  # a torn file raises SafetensorError, OSError, ValueError or KeyError
+        raise BaseModelError(
+            f"Base model {folder}: {part} cannot be read ({type(error).__name__}: {error}). "
+            "Copy or download the folder again."
+        ) from error
+    absent = sorted(info["missing_keys"]) + sorted(str(key) for key in info.get("mismatched_keys", []))
+    if absent:
+        raise BaseModelError(
+            f"Base model {folder}: {part} lacks {len(absent)} tensors of its config, such as {absent[0]}. "
+            "The folder mixes two models or was saved by a different program; use the original folder."
+        )
+    return model
+
+
+def _load_tokenizer(folder: Path) -> CLIPTokenizer:
+    try:
+        return CLIPTokenizer.from_pretrained(str(folder / "tokenizer"), local_files_only=True)
+    except Exception as error:  # transformers raises many types for a broken vocabulary
+        raise BaseModelError(f"Base model {folder}: the tokenizer cannot be read ({error}).") from error
+
+
+def _quietly(load: Callable[[], Any]) -> Any:
+    """Load without transformers' progress bar, which would end up in the log of every run."""
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        return load()
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()
+
+
+def _check_sizes(base: BaseModel) -> None:
+    channels, width = base.unet.config.in_channels, base.text_encoder.config.hidden_size
+    if channels != base.latent_channels:
+        raise BaseModelError(
+            f"Base model {base.location}: the U-Net takes {channels} channels but the VAE gives "
+            f"{base.latent_channels}. Use a text-to-image model, not one for inpainting."
+        )
+    if base.unet.config.cross_attention_dim != width:
+        raise BaseModelError(
+            f"Base model {base.location}: the U-Net reads embeddings of width "
+            f"{base.unet.config.cross_attention_dim} but the text encoder gives {width}. "
+            "Use a folder whose parts belong together."
+        )
+
+
+def _json(file: Path) -> dict[str, Any]:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BaseModelError(f"{file} cannot be read ({error}). Copy the folder again.") from error
+
+
+def _sha256(file: Path) -> str:
+    """sha256 of a file, remembered while its size and time stay the same."""
+    stat = file.stat()
+    key = (str(file.resolve()), stat.st_size, stat.st_mtime_ns)
+    if key not in _hashed:
+        with file.open("rb") as stream:
+            _hashed[key] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return _hashed[key]
+
+
+def _combined(hashes: Any) -> str:
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()

@@ -1,0 +1,249 @@
+"""From previews to checkpoints, runs and patterns: the tables that every chart and verdict is made from."""
+
+import json
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from sqlite_utils import Database
+
+from db import library, runs
+from trainer.config import TrainConfig, effective, inert
+from workbench.device import known_precisions
+from workbench.metrics import METRICS
+from workbench.patterns import Contrast, contrasts, get, listed
+from workbench.plan import plan_of
+from workbench.preview_table import CHECKPOINT_COLUMNS, HUMAN_COLUMNS, INTEGERS, RUN_COLUMNS, preview_table
+
+__all__ = ["Tables", "checkpoint_table", "pattern_table", "preview_table", "tables", "varied_settings"]
+
+Row = dict[str, Any]
+
+WRECKED_BELOW = 0.5  # face rate: with fewer faces a run is broken, and the likeness of the rest says nothing
+MAIN_METRICS = ("likeness", "human_likeness", "clip_t")
+SUMMARY_COLUMNS = [
+    "n_previews",
+    "n_prompts",
+    "face_rate",
+    "likeness",
+    "likeness_se",
+    "leakage",
+    "copy_gap",
+    "clip_t",
+    *HUMAN_COLUMNS,
+    "n_rated",
+    "broken",
+]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """All that the charts and verdicts of a project are made from."""
+
+    previews: pd.DataFrame
+    checkpoints: pd.DataFrame
+    runs: pd.DataFrame  # the last checkpoint of every run that has come to its end
+    patterns: pd.DataFrame
+    dataset_id: int | None  # the photos that new runs use
+    main_metric: str  # by which patterns are ranked: the first of MAIN_METRICS that was measured
+    settings: dict[int, Row]  # pattern id -> the requested settings that have an effect
+    labels: dict[int, str]  # pattern id -> label
+    contrasts: list[Contrast]
+
+
+def tables(db: Database, project_id: int) -> Tables:
+    """Every table of a project. It changes only when ``db.library.revision`` does."""
+    previews = preview_table(db, project_id)
+    checkpoints = checkpoint_table(db, project_id, previews)
+    main = next((metric for metric in MAIN_METRICS if checkpoints[metric].notna().any()), MAIN_METRICS[0])
+    dataset_id = current_dataset(db, project_id)
+    named = listed(db, project_id)
+    return Tables(
+        previews,
+        checkpoints,
+        last_checkpoints(checkpoints),
+        ranked_patterns(checkpoints, dataset_id, main),
+        dataset_id,
+        main,
+        {pattern.pattern_id: active_settings(pattern.config) for pattern in named},
+        {pattern.pattern_id: pattern.label for pattern in named},
+        contrasts(db, project_id),
+    )
+
+
+def active_settings(config: TrainConfig) -> Row:
+    """The requested settings that have an effect; an empty text encoder rate is the learning rate."""
+    settings = config.model_dump()
+    settings["text_encoder_lr"] = settings["text_encoder_lr"] or settings["learning_rate"]
+    return {name: value for name, value in settings.items() if name not in inert(config)}
+
+
+def varied_settings(tables: Tables) -> list[str]:
+    """Settings in which the patterns with finished runs differ, those with a contrast first."""
+    trained = [tables.settings[int(pattern)] for pattern in tables.runs["pattern_id"].unique()]
+    varied = [
+        name
+        for name in TrainConfig.model_fields
+        if len({settings[name] for settings in trained if name in settings}) > 1
+    ]
+    compared = {pair.setting for pair in tables.contrasts}
+    return sorted(varied, key=lambda name: name not in compared)
+
+
+# checkpoints
+
+
+def checkpoint_table(db: Database, project_id: int, previews: pd.DataFrame | None = None) -> pd.DataFrame:
+    """One row per checkpoint that has previews, and per base row (no ``checkpoint_id``), base rows first.
+
+    Columns: the run's and the checkpoint's, SUMMARY_COLUMNS as :func:`summary` makes them from the previews
+    at the plan's main strength, ``complete`` (every such cell is rendered), ``wrecked`` (a face in under
+    half of the previews that should show one, or over half of all broken), ``run_status``, and
+    ``replicate``: equal for runs whose settings in force and photos are equal, whatever their patterns are
+    called.
+    """
+    previews = preview_table(db, project_id) if previews is None else previews
+    keys = RUN_COLUMNS + CHECKPOINT_COLUMNS
+    groups = previews[previews["is_main"]].groupby(keys, dropna=False, sort=False)
+    rows = [{**dict(zip(keys, key, strict=True)), **summary(group)} for key, group in groups]
+    counts = [name for name in SUMMARY_COLUMNS if name.startswith("n_")]
+    table = pd.DataFrame(rows, columns=[*keys, *SUMMARY_COLUMNS]).astype(
+        {
+            **dict.fromkeys(INTEGERS, "Int64"),
+            **dict.fromkeys(SUMMARY_COLUMNS, "float64"),
+            **dict.fromkeys(counts, "int64"),
+            **dict.fromkeys(["is_base", "is_last"], "bool"),
+        }
+    )
+    table["complete"] = table["n_previews"] >= len(plan_of(db, project_id).base_row_cells())
+    table["wrecked"] = (table["face_rate"] < WRECKED_BELOW) | (table["broken"] > WRECKED_BELOW)
+    about = run_facts(db, project_id)
+    table["run_status"] = [about[run][0] if run in about else None for run in table["run_id"]]
+    table["replicate"] = [about[run][1] if run in about else None for run in table["run_id"]]
+    order = ["is_base", "pattern_id", "train_seed", "run_id", "updates"]
+    return table.sort_values(order, ascending=[False, True, True, True, True], ignore_index=True)
+
+
+def run_facts(db: Database, project_id: int) -> dict[int, tuple[str, str]]:
+    """Per run id its status and what decides its weights besides the seed: settings in force and photos."""
+    precisions = known_precisions(db)
+    return {
+        row["id"]: (row["status"], f"dataset {row['dataset_id']} {settings_in_force(db, row, precisions)}")
+        for row in runs.of_project(db, project_id)
+    }
+
+
+def settings_in_force(db: Database, run: Row, precisions: Collection[str]) -> str:
+    """The effective settings of a run as one JSON text; foretold where the trainer hasn't reported them."""
+    return run["effective"] or json.dumps(effective(get(db, run["pattern_id"]), precisions), sort_keys=True)
+
+
+def summary(previews: pd.DataFrame) -> Row:
+    """Figures of one checkpoint from its previews.
+
+    Means are means of prompt means, so that a prompt with fewer faces weighs no less. ``likeness_se``:
+    standard error of the mean over prompts, sd / sqrt(n_prompts); missing with one prompt. ``broken``:
+    share of all previews that are black, flat, not finite or without a face.
+    """
+    identity = of_role(previews, "identity")
+    by_prompt = identity.groupby("prompt")["likeness"].mean().dropna()
+    broken = (previews["picture_status"] != "ok") | (previews["face_found"] == 0)
+    return {
+        **{metric: prompt_mean(previews, metric) for metric in METRICS},
+        "likeness_se": by_prompt.std(ddof=1) / math.sqrt(len(by_prompt)) if len(by_prompt) > 1 else math.nan,
+        "copy_gap": identity["copy_gap"].mean(),
+        "n_previews": len(previews),
+        "n_prompts": len(by_prompt),
+        "n_rated": int((previews["n_marks"] > 0).sum()),
+        "broken": broken.mean(),
+    }
+
+
+def prompt_mean(previews: pd.DataFrame, metric: str) -> float:
+    """Mean over prompts of each prompt's mean value; missing where nothing was measured."""
+    counted = of_role(previews, METRICS[metric].role)
+    return float(counted.groupby("prompt")[METRICS[metric].column].mean().mean())
+
+
+def of_role(previews: pd.DataFrame, role: str) -> pd.DataFrame:
+    """The previews of one role's prompts ('all': of every prompt)."""
+    return previews if role == "all" else previews[previews["role"] == role]
+
+
+# runs and patterns
+
+
+def last_checkpoints(checkpoints: pd.DataFrame) -> pd.DataFrame:
+    """The fully rendered last checkpoint of every finished run, one run per pattern, photos and seed.
+
+    The same training done twice gives the same tensors: that is no second measurement, so the newest stands.
+    """
+    last = checkpoints[checkpoints["is_last"] & checkpoints["complete"] & ~checkpoints["is_base"]]
+    return newest_runs(last, ["pattern_id", "dataset_id", "train_seed"])
+
+
+def newest_runs(table: pd.DataFrame, same: list[str]) -> pd.DataFrame:
+    """One row for each combination of the columns ``same``: that of the run with the highest id."""
+    return table.sort_values("run_id").drop_duplicates(same, keep="last").sort_index()
+
+
+def pattern_table(db: Database, project_id: int, metric: str = "likeness") -> pd.DataFrame:
+    """The project's patterns ranked by a metric; see :func:`ranked_patterns`."""
+    return ranked_patterns(checkpoint_table(db, project_id), current_dataset(db, project_id), metric)
+
+
+def current_dataset(db: Database, project_id: int) -> int | None:
+    """The version of the photos that the project's new runs use."""
+    project = library.project(db, project_id)
+    return project["dataset_id"] if project else None
+
+
+def ranked_patterns(checkpoints: pd.DataFrame, dataset_id: int | None, metric: str) -> pd.DataFrame:
+    """One row per pattern with finished runs on these photos, at their best checkpoints; best first.
+
+    "Best" is by ``metric``. The best of many looks better than the best of few by chance alone, so every
+    run offers the same number of checkpoints (``n_candidates``), spread evenly over its training and ending
+    with its last. Columns: the mean of every metric at the chosen checkpoints, ``seed_sd`` of ``metric``
+    between training seeds (missing with one), ``n_seeds`` (runs with a value), ``n_runs``, ``n_wrecked``,
+    ``updates`` (mean), ``n_candidates``, ``checkpoint_ids``.
+    """
+    finished = last_checkpoints(checkpoints)
+    finished = finished[finished["dataset_id"] == dataset_id]
+    offered = checkpoints[checkpoints["complete"] & checkpoints["run_id"].isin(finished["run_id"])]
+    runs_of = offered.sort_values("updates").groupby("run_id")
+    candidates = min((len(rows) for _, rows in runs_of), default=0)
+    chosen = [best_row(evenly(rows, candidates), metric) for _, rows in runs_of]
+    rows = [
+        {
+            "pattern_id": int(pattern),
+            "label": of_pattern["label"].iloc[0],
+            **{key: of_pattern[key].mean() for key in METRICS},
+            "seed_sd": of_pattern[metric].std(ddof=1),
+            "n_seeds": int(of_pattern[metric].notna().sum()),
+            "n_runs": len(of_pattern),
+            "n_wrecked": int(of_pattern["wrecked"].sum()),
+            "updates": float(of_pattern["updates"].mean()),
+            "n_candidates": candidates,
+            "checkpoint_ids": [int(checkpoint) for checkpoint in of_pattern["checkpoint_id"]],
+        }
+        for pattern, of_pattern in (pd.DataFrame(chosen).groupby("pattern_id") if chosen else ())
+    ]
+    columns = ["pattern_id", "label", *METRICS, "seed_sd", "n_seeds", "n_runs", "n_wrecked", "updates"]
+    table = pd.DataFrame(rows, columns=[*columns, "n_candidates", "checkpoint_ids"])
+    return table.sort_values(metric, ascending=not METRICS[metric].higher_is_better, ignore_index=True)
+
+
+def evenly(rows: pd.DataFrame, count: int) -> pd.DataFrame:
+    """``count`` of the rows, spread evenly and ending with the last: 2 of 4 are the second and the fourth."""
+    return rows.iloc[[math.ceil(len(rows) * (i + 1) / count) - 1 for i in range(count)]]
+
+
+def best_row(rows: pd.DataFrame, metric: str) -> pd.Series:
+    """The row with the best value, a wrecked one only for want of another; else the last row."""
+    sound = rows[~rows["wrecked"]] if not rows["wrecked"].all() else rows
+    values = sound[metric].dropna()
+    if values.empty:
+        return rows.iloc[-1]
+    return rows.loc[values.idxmax() if METRICS[metric].higher_is_better else values.idxmin()]

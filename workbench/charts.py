@@ -1,0 +1,251 @@
+"""Tables to charts, each with units, intervals and numbers of cases; a click names what was picked."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import altair as alt
+import pandas as pd
+
+from workbench.chart_parts import (
+    COLOURS,
+    GREY,
+    TICKS,
+    by_pattern,
+    faded_unless,
+    finish,
+    interval_tips,
+    number_axis,
+    score_axis,
+    value_tip,
+)
+from workbench.contrast import noise_floor
+from workbench.metrics import METRICS, Metric
+from workbench.setting_chart import score_by_setting, setting_notes
+
+__all__ = [
+    "contrast_chart",
+    "human_vs_automatic",
+    "loss_curve",
+    "score_by_checkpoint",
+    "score_by_setting",
+    "setting_notes",
+]
+
+WORDINGS = {  # wording code -> (words, colour) of a contrast's row
+    "seems_to_matter": ("seems to matter", COLOURS[0]),
+    "checkpoints_differ": ("these checkpoints differ", COLOURS[1]),
+    "cannot_tell": ("can't tell", GREY),
+    "the_same": ("the same", GREY),
+    "one_prompt": ("one prompt only", GREY),
+    "wrecked": ("a run is wrecked", COLOURS[5]),
+}
+MAX_POINTS = 800  # of a loss curve
+
+
+def score_by_checkpoint(
+    table: pd.DataFrame, metric: str, x: str = "updates", labels: Mapping[int, str] | None = None
+) -> alt.LayerChart:
+    """A thin line per run and a thick one per pattern over the training, with the base row as a rule.
+
+    ``table``: the checkpoint table; ``x``: updates or images_seen; ``labels``: all patterns of the project,
+    so that each keeps its colour. On likeness, strangers (0) and real photos (100) are rules too. The bar
+    at a pattern's last checkpoint is the noise floor's interval. A click selects a ``checkpoint_id`` under
+    the name "pick".
+    """
+    measured = METRICS[metric]
+    base = table[table["is_base"]].dropna(subset=[metric])
+    rows = table[~table["is_base"]].dropna(subset=[metric]).drop(columns=["replicate"])
+    noise = noise_floor(table, metric)
+    means = rows.groupby(["pattern_id", "label", x], sort=False).agg(
+        **{metric: (metric, "mean"), "n": (metric, "size"), "is_last": ("is_last", "all")}
+    )
+    means = means.reset_index()
+    colour, shape = by_pattern(labels.values() if labels else list(rows["label"].unique()), rows["label"])
+    axis = alt.X(
+        f"{x}:Q",
+        title="updates" if x == "updates" else "images seen",
+        scale=alt.Scale(zero=True, padding=12),
+        axis=alt.Axis(tickCount=TICKS),
+    )
+    y = score_axis(measured)
+    pick = alt.selection_point(name="pick", fields=["checkpoint_id"])
+    runs = alt.Chart(rows).encode(x=axis, y=y, color=colour, detail="run_id:N")
+    points = (
+        runs.mark_point(filled=True, size=70)
+        .encode(
+            shape=shape,
+            opacity=faded_unless(pick),
+            tooltip=[
+                alt.Tooltip("label:N", title="pattern"),
+                alt.Tooltip("train_seed:Q", title="training seed"),
+                alt.Tooltip("updates:Q", title="updates"),
+                alt.Tooltip("images_seen:Q", title="images seen"),
+                value_tip(measured),
+                alt.Tooltip("n_previews:Q", title="previews (n)"),
+            ],
+        )
+        .add_params(pick)
+    )
+    thick = alt.Chart(means).mark_line(strokeWidth=3, opacity=0.9).encode(x=axis, y=y, color=colour)
+    layers = [*level_rules(base, measured), runs.mark_line(strokeWidth=1, opacity=0.5), thick]
+    notes = ["Thin lines: single runs. Thick lines: mean over training seeds."]
+    if noise:
+        ends = means[means["is_last"]]
+        half = pd.Series([noise.half_width(int(n)) for n in ends["n"]], index=ends.index, dtype="float64")
+        ends = ends.assign(low=ends[metric] - half, high=ends[metric] + half)
+        bars = alt.Chart(ends).mark_rule(strokeWidth=2, opacity=0.7)
+        layers.append(bars.encode(x=axis, y="low:Q", y2="high:Q", color=colour))
+        notes.append(f"Bars: 95 % interval of a mean from training seeds (sd {measured.show(noise.sd)}).")
+    return finish([*layers, points], notes)
+
+
+def level_rules(base: pd.DataFrame, measured: Metric) -> list[alt.Chart]:
+    """Horizontal rules: the base row, named at the left; the likeness scale's ends, named at the right."""
+    rows = pd.DataFrame({"level": base[measured.key].astype("float64"), "name": "without LoRA"})
+    rules = alt.Chart(rows).encode(y="level:Q")
+    layers = [rules.mark_rule(color=GREY, strokeDash=[2, 3])]
+    layers.append(named(rules, alt.value(0), align="left", dx=4))
+    if measured.key == "likeness":
+        ends = alt.Chart(pd.DataFrame({"level": [0.0, 100.0], "name": ["strangers", "real photos"]}))
+        rules = ends.encode(y="level:Q")
+        layers.append(rules.mark_rule(color=GREY))
+        layers.append(named(rules, alt.value("width"), align="right", dx=-4))
+    return layers
+
+
+def named(rules: alt.Chart, place: Any, align: Literal["left", "right"], dx: int) -> alt.Chart:
+    """The names of rules, just above them."""
+    text = rules.mark_text(color=GREY, align=align, baseline="bottom", dx=dx, dy=-2)
+    return text.encode(x=place, text="name:N")
+
+
+# pairs
+
+
+def contrast_chart(rows: pd.DataFrame) -> alt.LayerChart:
+    """A forest plot of ``contrast.contrast_table``: per changed setting the difference and its 95 % interval.
+
+    The grey band around zero is the noise floor: what another training seed alone can make. A click selects
+    ``pattern_a`` and ``pattern_b`` under the name "pick".
+    """
+    measured = METRICS[str(rows["metric"].iloc[0]) if len(rows) else "likeness"]
+    table = rows.assign(
+        row=row_names(rows),
+        verdict=[WORDINGS[code][0] for code in rows["wording"]],
+        band_low=-rows["noise"].astype("float64"),
+        band_high=rows["noise"].astype("float64"),
+    )
+    y = alt.Y("row:N", title=None, sort=None, axis=alt.Axis(labelLimit=320))
+    x = alt.X("diff:Q", title=f"change of {measured.title}, {measured.better}", axis=number_axis(measured))
+    present = list(dict.fromkeys(table["verdict"]))
+    colours = dict(WORDINGS.values())
+    colour = alt.Color(
+        "verdict:N",
+        scale=alt.Scale(domain=present, range=[colours[words] for words in present]),
+        legend=alt.Legend(orient="bottom", title=None),
+    )
+    pick = alt.selection_point(name="pick", fields=["pattern_a", "pattern_b"])
+    base = alt.Chart(table).encode(y=y)
+    points = (
+        base.mark_point(filled=True, size=110)
+        .encode(
+            x=x,
+            color=colour,
+            opacity=faded_unless(pick),
+            tooltip=[
+                alt.Tooltip("sentence:N", title="verdict"),
+                alt.Tooltip("diff:Q", title="difference", format=measured.number),
+                *interval_tips(measured),
+                alt.Tooltip("df:Q", title="degrees of freedom"),
+                alt.Tooltip("n_cells:Q", title="shared previews (n)"),
+                alt.Tooltip("n_a:Q", title="runs of the first (n)"),
+                alt.Tooltip("n_b:Q", title="runs of the second (n)"),
+            ],
+        )
+        .add_params(pick)
+    )
+    layers = [
+        base.mark_bar(color=GREY, opacity=0.2, height=18).encode(x="band_low:Q", x2="band_high:Q"),
+        alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=GREY).encode(x="zero:Q"),
+        base.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q", color=colour),
+        points,
+    ]
+    note = "Lines: 95 % interval over prompts. Grey band: what another training seed can make."
+    return finish(layers, [note], height=170 + 34 * len(rows))
+
+
+def row_names(rows: pd.DataFrame) -> list[str]:
+    """The change, and where several pairs have the same one, whose."""
+    twice = rows["change"].duplicated(keep=False)
+    return [
+        f"{row.change} ({row.label_a} / {row.label_b})" if double else str(row.change)
+        for row, double in zip(rows.itertuples(), twice, strict=True)
+    ]
+
+
+# people and machines, and the loss
+
+
+def human_vs_automatic(
+    table: pd.DataFrame, human: str = "human_likeness", automatic: str = "likeness"
+) -> alt.LayerChart:
+    """A point per preview that has both a mark and a score. A click selects a ``preview_id`` under "pick".
+
+    Underneath stands Spearman's rank correlation (Pearson's correlation of the ranks) and how many pictures
+    it is of: 1 = people and the judge put the pictures into the same order.
+    """
+    x, y = METRICS[automatic], METRICS[human]
+    columns = ["preview_id", "run_id", "label", "train_seed", "updates", "text", x.column, y.column]
+    rows = table[~table["is_base"]].dropna(subset=[x.column, y.column])[columns]
+    colour, shape = by_pattern(list(table["label"].dropna().unique()), rows["label"])
+    pick = alt.selection_point(name="pick", fields=["preview_id"])
+    points = (
+        alt.Chart(rows)
+        .mark_point(filled=True, size=70)
+        .encode(
+            x=alt.X(f"{x.column}:Q", title=x.title, scale=alt.Scale(zero=False), axis=number_axis(x)),
+            y=alt.Y(f"{y.column}:Q", title=y.title, scale=alt.Scale(domain=[0, 100])),
+            color=colour,
+            shape=shape,
+            opacity=faded_unless(pick),
+            tooltip=[
+                alt.Tooltip("label:N", title="pattern"),
+                alt.Tooltip("train_seed:Q", title="training seed"),
+                alt.Tooltip("updates:Q", title="updates"),
+                alt.Tooltip("text:N", title="prompt"),
+                alt.Tooltip(f"{x.column}:Q", title=x.label, format=x.number),
+                alt.Tooltip(f"{y.column}:Q", title=y.label, format=y.number),
+            ],
+        )
+        .add_params(pick)
+    )
+    rho = rank_correlation(rows[x.column], rows[y.column])
+    said = f"Rank correlation {rho:.2f}" if pd.notna(rho) else "No rank correlation yet"
+    return finish([points], [f"{said}, n = {len(rows)} rated previews of {rows['run_id'].nunique()} runs."])
+
+
+def rank_correlation(a: pd.Series, b: pd.Series) -> float:
+    """Spearman's rho: Pearson's correlation of the ranks, ties sharing their mean rank."""
+    return float(a.rank().corr(b.rank())) if len(a) > 2 else float("nan")
+
+
+def loss_curve(points: Sequence[tuple[int, float]]) -> alt.LayerChart:
+    """The training loss, thin, and its running median. It says that a run learns, not how well."""
+    table = pd.DataFrame(points, columns=["update", "loss"])
+    window = max(len(table) // 20, 1)
+    table["median"] = table["loss"].rolling(window, center=True, min_periods=1).median()
+    table = table.iloc[:: max(len(table) // MAX_POINTS, 1)]
+    base = alt.Chart(table).encode(x=alt.X("update:Q", title="updates"))
+    loss = alt.Y("loss:Q", title="training loss", scale=alt.Scale(zero=False))
+    tips = [
+        alt.Tooltip("update:Q"),
+        alt.Tooltip("loss:Q", format=".4f"),
+        alt.Tooltip("median:Q", format=".4f"),
+    ]
+    return finish(
+        [
+            base.mark_line(strokeWidth=1, opacity=0.35, color=COLOURS[0]).encode(y=loss),
+            base.mark_line(strokeWidth=2, color=COLOURS[0]).encode(y="median:Q", tooltip=tips),
+        ],
+        [f"Thick: running median of {window} updates."] if window > 1 else [],
+    )

@@ -1,0 +1,230 @@
+"""The engine: one long-lived process that holds the models, reads jobs and emits events as JSON lines.
+
+It knows no database. The worker sends commands on its standard input and gets events on its standard output;
+everything that libraries print goes to standard error. When its input closes (the worker is gone) it exits at once:
+a training goes on later from its last saved state.
+"""
+
+import errno
+import json
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TextIO
+
+log = logging.getLogger(__name__)
+
+Command = dict[str, Any]
+Emit = Callable[[dict[str, Any]], None]
+
+
+class Engine:
+    """Carries out commands one after the other; while it trains, pictures and scores go between two updates."""
+
+    def __init__(self, emit: Emit, device: str | None = None) -> None:
+        from trainer.device import probe
+
+        self.emit = emit
+        self.device = probe(device)
+        self.bases: dict[str, Any] = {}
+        self.studio: Any = None
+        self.inbox: queue.Queue[Command | None] = queue.Queue()
+        self.later: deque[Command] = deque()  # what must wait until the training in progress ends
+        self.job: Any = None  # the training in progress
+
+    def announce(self) -> None:
+        """Say that the engine is up, and on what."""
+        device = {
+            "kind": self.device.kind,
+            "name": self.device.name,
+            "precisions": sorted(self.device.precisions),
+        }
+        self.emit({"event": "Ready", "device": device})
+
+    def serve(self) -> None:
+        """Work until the input closes or a quit command comes."""
+        while True:
+            command = self.later.popleft() if self.later else self.inbox.get()
+            if command is None or command["do"] == "quit":
+                return
+            self.carry_out(command)
+
+    def carry_out(self, command: Command) -> None:
+        """Do one command; whatever goes wrong becomes an event, and the engine lives on."""
+        handler = {
+            "train": self.train,
+            "stop": self.stop,
+            "fill": self.fill,
+            "calibrate": self.calibrate,
+            "score": self.score,
+        }[command["do"]]
+        try:
+            handler(command)
+        except Exception as error:  # the one broad except: a job that fails must not stop the queue
+            log.exception("%s failed", command["do"])
+            self.emit(failure(command, error))
+
+    def base(self, location: str) -> Any:
+        """The base model; one is kept, so that the runs of a sweep share the load."""
+        from trainer.base import load_base
+
+        if location not in self.bases:
+            self.bases.clear()
+            self.bases[location] = load_base(location, self.device)
+        return self.bases[location]
+
+    # training
+
+    def train(self, command: Command) -> None:
+        from trainer.config import parse_config
+        from trainer.data import Photo
+        from trainer.lora import Job, train
+
+        config = parse_config(command["config"])
+        base = self.base(config.base_model)
+        self.job = Job(
+            run=str(command["run"]),
+            config=config,
+            seed=command["seed"],
+            photos=[Photo(Path(p["path"]), p["caption"], p["sha256"]) for p in command["photos"]],
+            out=Path(command["out"]),
+            name=command["name"],
+            trigger=command["trigger"],
+            class_noun=command["class_noun"],
+        )
+        try:
+            for event in train(base, [self.job], cache=Path(command["cache"])):
+                self.emit(event.to_dict())
+                self.between_updates()
+        finally:
+            self.job = None
+
+    def between_updates(self) -> None:
+        """Make pictures and scores that were asked for meanwhile; another training has to wait."""
+        while not self.inbox.empty():
+            command = self.inbox.get_nowait()
+            if command is None or command["do"] == "quit":
+                self.job.stop = "worker_stopped"
+                self.later.append(command or {"do": "quit"})
+            elif command["do"] == "train":
+                self.later.append(command)
+            else:
+                self.carry_out(command)
+
+    def stop(self, command: Command) -> None:
+        if self.job is not None and self.job.run == str(command["run"]):
+            self.job.stop = command["reason"]
+
+    # previews and scores
+
+    def fill(self, command: Command) -> None:
+        """Render the cells of one checkpoint, or of the base row, and write their files."""
+        from trainer.preview import Cell, Sampling, render
+        from workbench.preview_file import write_preview
+
+        cells = [Cell(c["key"], c["text"], c["seed"], c["strength"]) for c in command["cells"]]
+        lora = Path(command["lora"]) if command["lora"] else None
+        base = self.base(command["base"])
+        for picture in render(base, lora, cells, Sampling(**command["sampling"])):
+            files = write_preview(Path(command["out"]), picture.pixels, picture.finite)
+            self.emit(
+                {
+                    "event": "Picture",
+                    "id": command["id"],
+                    "key": picture.cell.key,
+                    **files,
+                    "seconds": picture.seconds,
+                }
+            )
+        self.emit({"event": "Filled", "id": command["id"]})
+
+    def judges(self) -> Any:
+        """The judges that are loaded, with the reference faces that they have seen."""
+        from workbench.studio import Studio
+
+        if self.studio is None:
+            self.studio = Studio()
+        return self.studio
+
+    def calibrate(self, command: Command) -> None:
+        result = self.judges().calibrate(command["judge"], command["photos"])
+        self.emit({"event": "Calibrated", "id": command["id"], **result})
+
+    def score(self, command: Command) -> None:
+        scores = self.judges().score(
+            command["metric"], command["judge"], command["photos"], command["pictures"]
+        )
+        self.emit({"event": "Scored", "id": command["id"], "scores": scores})
+
+
+def failure(command: Command, error: Exception) -> dict[str, Any]:
+    """An event that says which command failed, why, and where in the code."""
+    reason, params = why(error)
+    if command["do"] == "train":
+        about = {"event": "Failed", "run": str(command["run"]), "update": 0}
+    else:
+        about = {"event": "JobFailed", "id": command.get("id")}
+    return {**about, "reason": reason, "params": params, "traceback": traceback.format_exc()}
+
+
+def why(error: Exception) -> tuple[str, dict[str, Any]]:
+    """The reason code and parameters of an exception."""
+    name = type(error).__name__
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "disk_full", {}
+    if name == "OutOfMemoryError" or isinstance(error, MemoryError):
+        return "out_of_memory", {"update": 0}
+    codes = {
+        "BaseModelError": "bad_base",
+        "ConfigError": "bad_config",
+        "CalibrationError": "not_calibrated",
+        "JudgeUnavailable": "unavailable",
+    }
+    message = str(error) if name in codes else f"{name}: {error}"
+    return codes.get(name, "error"), {"message": message}
+
+
+def read_commands(stream: Iterable[str], inbox: "queue.Queue[Command | None]") -> None:
+    """Put every line's command into the inbox; when the input closes, the worker is gone and so are we."""
+    for line in stream:
+        inbox.put(json.loads(line))
+    os._exit(3)
+
+
+def main() -> None:
+    """Serve on standard input and output."""
+    for name in (signal.SIGINT, signal.SIGTERM):  # they reach the whole group; the worker decides what they mean
+        signal.signal(name, signal.SIG_IGN)
+    events = take_over_stdout()
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+    lock = threading.Lock()
+
+    def emit(event: dict[str, Any]) -> None:
+        with lock:
+            events.write(json.dumps(event) + "\n")
+            events.flush()
+
+    engine = Engine(emit, os.environ.get("WORKBENCH_DEVICE") or None)
+    threading.Thread(target=read_commands, args=(sys.stdin, engine.inbox), daemon=True).start()
+    engine.announce()
+    engine.serve()
+    os._exit(0)  # native libraries keep threads that would delay the exit
+
+
+def take_over_stdout() -> TextIO:
+    """Keep the real standard output for events, and send whatever else is printed to standard error."""
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    return events
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""Likeness to the subject on the subject's own scale: other people 0, other photos of the subject 100."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from workbench.crop import crop_square
+
+if TYPE_CHECKING:
+    from workbench.judges.face import Face
+
+ESTIMATOR = "mean_of_pairs"  # never a centroid: its cosine grows with the number of photos that are averaged
+SMALL_FACE_PX = 24  # recognisers scale a face to 112 px: below this, most of what they see is made up
+CENTRE_WEIGHT = 2.0  # as insightface weighs the distance from the middle against the area
+LEAST_SPREAD = 0.05  # cosine between real and strangers: below it the judge can't tell them apart
+
+Rgb = NDArray[np.uint8]
+Vectors = NDArray[np.float32]  # number x width, unit length
+
+
+class CalibrationError(ValueError):
+    """Photos that give no likeness scale. The text says why and what to do."""
+
+
+class FindsFaces(Protocol):
+    """What a face judge must be able to do."""
+
+    def faces_many(self, pictures: Sequence[Rgb]) -> "list[list[Face]]": ...
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """The ends of a subject's scale as one judge sees them at one picture size, and the faces behind them."""
+
+    real: float  # mean cosine of the subject's train faces to the reference faces: 100 on the scale
+    strangers: float | None  # the same of other people's faces: 0 on the scale; None = no such photos
+    size_px: int
+    reference: Vectors
+    train: Vectors
+    n_strangers: int
+    usual_gap: float | None  # see usual_gap
+    found: dict[str, list[bool]]  # for train, reference, strangers: whether each photo shows a face
+    estimator: str = ESTIMATOR
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Faces that were found among the train photos, the references and the other people's photos."""
+        return {"train": len(self.train), "reference": len(self.reference), "strangers": self.n_strangers}
+
+
+def mean_cosine(face: NDArray[np.float32], references: Vectors) -> float:
+    """Mean cosine of one face to each of the references; all of them unit vectors."""
+    return float(np.mean(references @ face))
+
+
+def on_scale(x: float, strangers: float | None, real: float) -> float:
+    """``100 (x - strangers) / (real - strangers)`` for the mean cosine ``x`` of a picture.
+
+    Without other people's photos the zero is cosine 0, near which a good judge puts two strangers.
+    """
+    zero = strangers or 0.0
+    return 100 * (x - zero) / (real - zero)
+
+
+def nearest(face: NDArray[np.float32], others: Vectors) -> float:
+    """Cosine of one face to the nearest of others."""
+    return float(np.max(others @ face))
+
+
+def usual_gap(train: Vectors, reference: Vectors) -> float | None:
+    """How much nearer a real photo that is in neither set comes to the train faces than to the references.
+
+    Copying shows as nearest train face minus nearest reference face beyond this: with more train faces than
+    references, any face comes nearer to one of them. Measured on the references, each left out in turn; None
+    with a single one. Averages over random subsets of equal size would do
+    without this, but blunt the measure: a copy of one train photo stood out by 3 points instead of 7.
+    """
+    if len(reference) < 2:
+        return None
+    gaps = [
+        nearest(face, train) - nearest(face, np.delete(reference, i, axis=0))
+        for i, face in enumerate(reference)
+    ]
+    return float(np.mean(gaps))
+
+
+def pick_face(faces: "Sequence[Face]", image_size: tuple[int, int]) -> "tuple[Face | None, str]":
+    """The face that counts in a picture of (width, height) px, and a status.
+
+    ``ok``; ``no_face``; ``several_faces``: the largest and most central one counts; ``small_face``: under 24
+    px a side.
+    """
+    if not faces:
+        return None, "no_face"
+    width, height = image_size
+
+    def weight(face: "Face") -> float:
+        left, top, right, bottom = face.box
+        off = ((left + right - width) / 2) ** 2 + ((top + bottom - height) / 2) ** 2
+        return face.size_px**2 - CENTRE_WEIGHT * off
+
+    chosen = max(faces, key=weight)
+    if chosen.size_px < SMALL_FACE_PX:
+        return chosen, "small_face"
+    return chosen, "ok" if len(faces) == 1 else "several_faces"
+
+
+def calibrate(
+    judge: FindsFaces, train: Sequence[Rgb], reference: Sequence[Rgb], strangers: Sequence[Rgb], size_px: int
+) -> Calibration:
+    """Measure the ends of a subject's scale on photos, scaled to ``size_px`` first, the size of the previews.
+
+    Photos that aren't square yet (other people's, as they come) are cut around the face before.
+    Raises :class:`CalibrationError` when no face is found among the references or the train photos, or when
+    the judge takes the subject for any stranger.
+    """
+    vectors, found = {}, {}
+    for side, photos in (("train", train), ("reference", reference), ("strangers", strangers)):
+        faces = judge.faces_many([at_size(squared(judge, photo), size_px) for photo in photos])
+        picked = [pick_face(each, (size_px, size_px))[0] for each in faces]
+        found[side] = [face is not None for face in picked]
+        vectors[side] = np.array([face.embedding for face in picked if face is not None], dtype=np.float32)
+    for side, what in (("reference", "reference photos"), ("train", "train photos")):
+        if not len(vectors[side]):
+            raise CalibrationError(
+                f"No face was found in any of the {len(found[side])} {what}, so there is no scale for "
+                f"likeness. Add {what} that show the face clearly, or choose the face judge 'none'."
+            )
+    n_strangers = len(vectors["strangers"])
+    real = float(np.mean(vectors["train"] @ vectors["reference"].T))
+    zero = float(np.mean(vectors["strangers"] @ vectors["reference"].T)) if n_strangers else None
+    if real - (zero or 0.0) < LEAST_SPREAD:
+        raise CalibrationError(
+            f"This judge sees the subject's photos no more alike (cosine {real:.2f}) than other people's "
+            f"({zero or 0.0:.2f}). Check that the photos show one person, or choose another face judge."
+        )
+    gap = usual_gap(vectors["train"], vectors["reference"])
+    return Calibration(real, zero, size_px, vectors["reference"], vectors["train"], n_strangers, gap, found)
+
+
+def squared(judge: FindsFaces, photo: Rgb) -> Rgb:
+    """A photo cut to a square around its face."""
+    height, width = photo.shape[:2]
+    if height == width:
+        return photo
+    face, _ = pick_face(judge.faces_many([photo])[0], (width, height))
+    return np.asarray(crop_square(Image.fromarray(photo), face.box if face else None)[0])
+
+
+def at_size(rgb: Rgb, size_px: int) -> Rgb:
+    """A square picture at ``size_px`` a side."""
+    if rgb.shape[:2] == (size_px, size_px):
+        return rgb
+    return np.asarray(Image.fromarray(rgb).resize((size_px, size_px), Image.Resampling.LANCZOS))

@@ -1,0 +1,281 @@
+"""What is still to be rendered and scored: previews and scores are made by filling missing cells, and no other way."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from sqlite_utils import Database
+
+from db import library, results, runs
+from trainer import EMBEDDED
+from trainer.config import parse_config
+from workbench import plan as plans
+from workbench.judges import JudgeInfo, JudgeUnavailable, clip_judge_info, face_judge_info
+from workbench.likeness import ESTIMATOR
+from workbench.scoring import prompt_for_clip
+from workbench.workspace import Workspace
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command for the engine, and what the worker needs to store its results.
+
+    ``key`` is the same for the same work, so that nothing is asked for twice at a time.
+    """
+
+    key: tuple[Any, ...]
+    command: dict[str, Any]
+    about: dict[str, Any] = field(default_factory=dict)
+
+
+def fill_jobs(ws: Workspace, db: Database, project: Row) -> Iterator[Job]:
+    """Jobs for all missing previews of a project under its current plan: base rows first, then checkpoints."""
+    trained = [run for run in runs.of_project(db, project["id"]) if run["status"] != "queued"]
+    seen = set()
+    for run in trained:
+        base_row = base_row_job(ws, db, project, run)
+        if base_row and base_row.key not in seen:
+            seen.add(base_row.key)
+            yield base_row
+    for run in trained:
+        for checkpoint in runs.checkpoints(db, run["id"]):
+            job = checkpoint_job(ws, db, project, run, checkpoint)
+            if job:
+                yield job
+
+
+def base_row_job(ws: Workspace, db: Database, project: Row, run: Row) -> Job | None:
+    """The missing cells of the base row that a run is compared with, or None when it is complete."""
+    return _fill_job(ws, db, project, run, None)
+
+
+def checkpoint_job(ws: Workspace, db: Database, project: Row, run: Row, checkpoint: Row) -> Job | None:
+    """The missing cells of a checkpoint, or None when it is complete."""
+    return _fill_job(ws, db, project, run, checkpoint)
+
+
+def _fill_job(ws: Workspace, db: Database, project: Row, run: Row, checkpoint: Row | None) -> Job | None:
+    plan = plans.plan_of(db, project["id"])
+    config = parse_config(run["config"])
+    base, clip_skip = plan.preview_base or config.base_model, plan.clip_skip or config.clip_skip
+    about = {
+        "plan_id": project["plan_id"],
+        "project_id": project["id"],
+        "checkpoint_id": checkpoint["id"] if checkpoint else None,
+        "base_model": base,
+        "clip_skip": clip_skip,
+    }
+    filled = results.filled_cells(
+        db, project["plan_id"], project["id"], about["checkpoint_id"], base, clip_skip
+    )
+    wanted = plan.cells() if checkpoint else plan.base_row_cells()
+    cells = [
+        {
+            "key": str(n),
+            "prompt": p,
+            "seed": s,
+            "strength": w,
+            "text": plan.text(p, project["trigger_word"], project["class_noun"]),
+        }
+        for n, (p, s, w) in enumerate(cell for cell in wanted if cell not in filled)
+    ]
+    if not cells:
+        return None
+    command = {
+        "do": "fill",
+        "base": base,
+        "lora": str(ws.path(checkpoint["file"])) if checkpoint else None,
+        "cells": cells,
+        "out": str(ws.preview_folder(project["plan_id"])),
+        "sampling": {
+            "steps": plan.steps,
+            "cfg": plan.cfg,
+            "sampler": plan.sampler,
+            "negative": plan.negative,
+            "size": plan.size,
+            "clip_skip": clip_skip,
+        },
+    }
+    return Job(("fill", *about.values()), command, about)
+
+
+def score_jobs(ws: Workspace, db: Database, project: Row) -> Iterator[Job]:
+    """Jobs for all missing scores of a project. Where a judge is not there, that is written down as the reason."""
+    yield from _likeness_jobs(ws, db, project)
+    yield from _clip_jobs(ws, db, project)
+
+
+def _judge(db: Database, project: Row, metric: str) -> tuple[JudgeInfo, int] | None:
+    """The judge that a project wants for a metric, and its row; None for "none" and for one that is not there."""
+    spec, find = {
+        "likeness": (project["face_judge"], face_judge_info),
+        "clip_t": (project["clip_judge"], clip_judge_info),
+    }[metric]
+    if spec == "none":
+        return None
+    try:
+        info = find(spec)
+    except JudgeUnavailable as error:
+        note_unavailable(db, project, metric, error)
+        return None
+    assert info is not None  # only "none" has no judge
+    columns = {name: getattr(info, name) for name in ("kind", "name", "version", "licence", "world")}
+    return info, results.add_judge(db, info.key, **columns)
+
+
+def note_unavailable(db: Database, project: Row, metric: str, error: JudgeUnavailable) -> None:
+    """Store "no value, because" for every preview without a score, so that charts can say why they are empty."""
+    detail = json.dumps({"code": error.code, **error.params, "message": str(error)})
+    row = {"judge_id": None, "calibration_id": None, "metric": metric, "value": None, "status": "unavailable"}
+    waiting = results.unscored(db, project["id"], project["plan_id"], metric, None, None)
+    if waiting:
+        results.add_scores(
+            db, [{**row, "preview_id": preview["id"], "detail": detail} for preview in waiting]
+        )
+
+
+def note_not_calibrated(db: Database, job: Job, message: str) -> None:
+    """Store "no value, because the photos give no scale" for every preview that waits for a calibration."""
+    dataset = library.dataset(db, job.about["dataset_id"])
+    assert dataset is not None
+    project = library.project(db, dataset["project_id"])
+    assert project is not None
+    row = {"judge_id": job.about["judge_id"], "calibration_id": None, "metric": "likeness", "value": None}
+    detail = json.dumps({"message": message})
+    waiting = results.unscored(db, project["id"], project["plan_id"], "likeness", job.about["judge_id"], None)
+    wanted = {preview["id"] for preview in _previews_of(db, project, dataset["id"])}
+    results.add_scores(
+        db,
+        [
+            {**row, "preview_id": preview["id"], "status": "not_calibrated", "detail": detail}
+            for preview in waiting
+            if preview["id"] in wanted
+        ],
+    )
+
+
+def _likeness_jobs(ws: Workspace, db: Database, project: Row) -> Iterator[Job]:
+    found = _judge(db, project, "likeness")
+    if found is None:
+        return
+    info, judge_id = found
+    for dataset_id in _datasets(db, project):
+        previews = _previews_of(db, project, dataset_id)
+        if not previews:
+            continue
+        size_px = picture_size(ws.path(previews[0]["file"]))
+        photos = photo_files(ws, db, project, dataset_id, size_px)
+        about = {"judge_id": judge_id, "dataset_id": dataset_id, "size_px": size_px}
+        calibration = next(
+            (
+                row
+                for row in results.calibrations(db, project["id"])
+                if row["estimator"] == ESTIMATOR and all(row[name] == value for name, value in about.items())
+            ),
+            None,
+        )
+        if calibration is None:
+            command = {"do": "calibrate", "judge": asdict(info), "photos": photos}
+            yield Job(("calibrate", *about.values()), command, about)
+            continue
+        wanted = {preview["id"] for preview in previews}
+        missing = results.unscored(
+            db, project["id"], project["plan_id"], "likeness", judge_id, calibration["id"]
+        )
+        pictures = [_picture(ws, preview) for preview in missing if preview["id"] in wanted]
+        if pictures:
+            command = {
+                "do": "score",
+                "metric": "likeness",
+                "judge": asdict(info),
+                "photos": photos,
+                "pictures": pictures,
+            }
+            yield Job(
+                ("likeness", *about.values()),
+                command,
+                {"metric": "likeness", "judge_id": judge_id, "calibration_id": calibration["id"]},
+            )
+
+
+def _clip_jobs(ws: Workspace, db: Database, project: Row) -> Iterator[Job]:
+    found = _judge(db, project, "clip_t")
+    if found is None:
+        return
+    info, judge_id = found
+    missing = results.unscored(db, project["id"], project["plan_id"], "clip_t", judge_id, None)
+    words = project["trigger_word"], project["class_noun"]
+    pictures = [
+        {**_picture(ws, preview), "prompt": prompt_for_clip(preview["text"], *words)} for preview in missing
+    ]
+    if pictures:
+        command = {
+            "do": "score",
+            "metric": "clip_t",
+            "judge": asdict(info),
+            "photos": None,
+            "pictures": pictures,
+        }
+        yield Job(
+            ("clip_t", project["id"], judge_id),
+            command,
+            {"metric": "clip_t", "judge_id": judge_id, "calibration_id": None},
+        )
+
+
+def _datasets(db: Database, project: Row) -> list[int]:
+    """The dataset versions whose runs have previews; the current one too, which the base row is held against."""
+    used = {run["dataset_id"] for run in runs.of_project(db, project["id"])}
+    return sorted(used | ({project["dataset_id"]} if project["dataset_id"] else set()))
+
+
+def _previews_of(db: Database, project: Row, dataset_id: int) -> list[Row]:
+    """Previews that belong to a dataset version: its runs', and the base row's for the current one."""
+    return [
+        preview
+        for preview in results.previews(db, project["id"], project["plan_id"])
+        if (preview["dataset_id"] or project["dataset_id"]) == dataset_id
+    ]
+
+
+def _picture(ws: Workspace, preview: Row) -> dict[str, Any]:
+    return {"preview_id": preview["id"], "file": str(ws.path(preview["file"])), "status": preview["status"]}
+
+
+def photo_files(ws: Workspace, db: Database, project: Row, dataset_id: int, size_px: int) -> dict[str, Any]:
+    """The photos that a likeness scale is made from: train, reference, and other people's faces."""
+
+    def files(side: str) -> list[str]:
+        return [str(ws.path(photo["file"])) for photo in library.photos(db, dataset_id, side)]
+
+    return {
+        "train": files("train"),
+        "reference": files("reference"),
+        "strangers": [str(path) for path in stranger_files(project)],
+        "size_px": size_px,
+    }
+
+
+def stranger_files(project: Row) -> list[Path]:
+    """Photos of other people for the zero of the scale: the project's folder, or the shipped synthetic people
+    for the shipped judge (which knows no others)."""
+    if project["strangers"]:
+        folder = Path(project["strangers"])
+    elif project["face_judge"] == "embedded":
+        folder = EMBEDDED / "subjects" / "others"
+    else:
+        return []
+    return sorted(
+        path for path in folder.glob("*") if path.suffix.lower() in {".jpg", ".jpeg", ".png", ".webp"}
+    )
+
+
+def picture_size(path: Path) -> int:
+    """The longer side of a picture in px."""
+    with Image.open(path) as picture:
+        return max(picture.size)

@@ -1,0 +1,35 @@
+"""The next thing to do in a project: one sentence, one page."""
+
+from dataclasses import dataclass
+
+from sqlite_utils import Database
+
+from db import library
+from workbench import patterns, rating
+from workbench.progress import Progress
+
+
+@dataclass(frozen=True)
+class Step:
+    """What to do next, and the page (its url path) where it is done."""
+
+    text: str
+    page: str
+
+
+def next_step(db: Database, project_id: int, now: Progress, rater: str) -> Step:
+    """The one thing that brings a project forward now."""
+    project = library.project(db, project_id)
+    assert project is not None
+    if project["dataset_id"] is None:
+        return Step("Add photos of your subject", "photos")
+    if not patterns.listed(db, project_id):
+        return Step("Add the first pattern", "patterns")
+    if not now.runs_total:
+        return Step("Queue the patterns", "patterns")
+    waiting = len(rating.waiting(db, project, rater))
+    if waiting:
+        return Step(f"Rate {waiting} previews blind", "rate")
+    if now.running or now.runs_queued:
+        return Step("Watch the training", "queue")
+    return Step("See which setting helped", "charts")

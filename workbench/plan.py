@@ -1,0 +1,97 @@
+"""The evaluation plan: prompts x seeds x strengths + sampler settings, the same for all runs of a comparison."""
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlite_utils import Database
+
+from db import library, results
+
+Role = Literal["identity", "neutral"]
+
+
+class Prompt(BaseModel):
+    """One prompt and what it is for. ``{trigger}`` and ``{class_noun}`` stand for the project's words."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str = Field(min_length=1)
+    role: Role = "identity"  # neutral = without the trigger: likeness must stay low there, else it leaks
+
+
+class EvalPlan(BaseModel):
+    """What is rendered from every checkpoint, and from the base model alone (the base row)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompts: tuple[Prompt, ...] = Field(min_length=1)
+    seeds: tuple[int, ...] = Field((101, 102, 103, 104), min_length=1)
+    strengths: tuple[float, ...] = Field((1.0,), min_length=1)
+    steps: int = Field(25, ge=1, le=200, description="sampler steps")
+    cfg: float = Field(7.0, ge=1, le=30, description="guidance scale")
+    sampler: Literal["base", "dpm++2m", "euler", "ddim"] = "base"
+    negative: str = ""
+    size: int | None = Field(None, description="px; empty = the base's own size")
+    clip_skip: int | None = Field(None, ge=1, description="empty = as trained")
+    preview_base: str | None = Field(None, description="empty = the base that was trained on")
+
+    @property
+    def hash(self) -> str:
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def main_strength(self) -> float:
+        """The strength that headline figures are about: 1 where it is rendered, else the highest."""
+        return 1.0 if 1.0 in self.strengths else max(self.strengths)
+
+    def text(self, prompt: int, trigger: str, class_noun: str) -> str:
+        """A prompt as it is rendered, by its number."""
+        return self.prompts[prompt].text.replace("{trigger}", trigger).replace("{class_noun}", class_noun)
+
+    def cells(self) -> list[tuple[int, int, float]]:
+        """Every (prompt number, seed, strength)."""
+        return [
+            (prompt, seed, strength)
+            for strength in self.strengths
+            for prompt in range(len(self.prompts))
+            for seed in self.seeds
+        ]
+
+    def base_row_cells(self) -> list[tuple[int, int, float]]:
+        """The same cells without a LoRA: strength means nothing there, so one strength stands for all."""
+        return [cell for cell in self.cells() if cell[2] == self.main_strength]
+
+
+DEFAULT_PLAN = EvalPlan(
+    prompts=(
+        Prompt(text="photo of {trigger} {class_noun}"),
+        Prompt(text="close-up portrait photo of {trigger} {class_noun}, smiling, plain background"),
+        Prompt(text="photo of {trigger} {class_noun}, neutral expression, looking to the side, window light"),
+        Prompt(text="photo of {trigger} {class_noun} in a blue shirt, at the beach"),
+        Prompt(text="photo of {trigger} {class_noun} in a restaurant at night, upper body"),
+        Prompt(text="oil painting of {trigger} {class_noun}, portrait"),
+        Prompt(text="photo of a {class_noun}, plain background", role="neutral"),
+        Prompt(text="photo of a {class_noun} in a blue shirt, at the beach", role="neutral"),
+    ),
+)
+
+
+def set_plan(db: Database, project_id: int, plan: EvalPlan) -> int:
+    """Make a plan the project's current one and return its id. Previews of earlier plans stay."""
+    plan_id = results.add_plan(db, plan.hash, plan.model_dump(mode="json"))
+    library.update_project(db, project_id, plan_id=plan_id)
+    return plan_id
+
+
+def plan_of(db: Database, project_id: int) -> EvalPlan:
+    """The project's current plan."""
+    project = library.project(db, project_id)
+    row = results.plan(db, project["plan_id"]) if project and project["plan_id"] else None
+    return from_row(row) if row else DEFAULT_PLAN
+
+
+def from_row(row: dict[str, Any]) -> EvalPlan:
+    return EvalPlan.model_validate_json(row["config"])

@@ -1,0 +1,189 @@
+"""One row per preview, with what its judges and the raters say of it; two scales never meet in one column."""
+
+import json
+from collections import Counter
+from typing import Any
+
+import pandas as pd
+from sqlite_utils import Database
+
+from db import library, ratings, results
+from workbench.judges import JudgeUnavailable, clip_judge_info, face_judge_info
+from workbench.likeness import on_scale
+from workbench.metrics import HUMAN_AXES
+from workbench.plan import plan_of
+
+Row = dict[str, Any]
+
+FACE_FOUND = ("ok", "several_faces", "small_face")
+RUN_COLUMNS = ["run_id", "pattern_id", "label", "train_seed", "dataset_id"]
+CHECKPOINT_COLUMNS = [
+    "checkpoint_id",
+    "updates",
+    "images_seen",
+    "epoch",
+    "is_last",
+    "is_base",
+    "base_model",
+    "clip_skip",
+]
+INTEGERS = ["run_id", "pattern_id", "train_seed", "dataset_id", "checkpoint_id", "updates", "images_seen"]
+HUMAN_COLUMNS = [f"human_{axis}" for axis in HUMAN_AXES]
+FACE_NUMBERS = ["face_found", "likeness", "likeness_raw", "copy_gap", "face_px"]
+PREVIEW_COLUMNS = [
+    "preview_id",
+    "token",
+    *RUN_COLUMNS,
+    *CHECKPOINT_COLUMNS,
+    "prompt",
+    "role",
+    "text",
+    "seed",
+    "strength",
+    "is_main",
+    "picture_status",
+    "face_status",
+    *FACE_NUMBERS,
+    "clip_t",
+    "face_judge",
+    "clip_judge",
+    *HUMAN_COLUMNS,
+    "n_marks",
+]
+
+
+def preview_table(db: Database, project_id: int) -> pd.DataFrame:
+    """One row per preview of the current plan, base rows included; columns: PREVIEW_COLUMNS.
+
+    ``likeness`` is on the subject's scale (strangers 0, real photos 100); ``likeness_raw`` and ``clip_t``
+    are cosines; ``face_px`` is the side of the face in pixels; ``human_*`` are marks from 0 to 100, mean
+    over raters. ``face_found`` is 1, 0 (no face, or a broken picture) or missing (not judged).
+    ``copy_gap``: by how many points of the scale the face is nearer to the nearest training photo than to
+    the nearest reference photo. ``is_main``: rendered at the plan's main strength (always so on the base
+    row). ``attrs["left_out"]`` counts what is stored but not shown: previews of other plans, scores of
+    other judges and of other calibrations.
+    """
+    project = library.project(db, project_id)
+    if project is None:
+        raise LookupError(f"There is no project {project_id}. `python -m workbench status` lists them.")
+    plan, plan_id = plan_of(db, project_id), project["plan_id"]
+    stored = results.previews(db, project_id, plan_id) if plan_id else []
+    scores, left_out = current_scores(db, project, stored)
+    marks = human_marks(db, project_id)
+    rows = []
+    for preview in stored:
+        is_base = preview["checkpoint_id"] is None
+        about = {
+            "preview_id": preview["id"],
+            "picture_status": preview["status"],
+            "is_base": is_base,
+            "is_last": bool(preview["is_last"]),
+            "role": plan.prompts[preview["prompt"]].role,
+            "is_main": is_base or preview["strength"] == plan.main_strength,
+        }
+        face = face_columns(scores.get((preview["id"], "likeness")), preview["status"])
+        clip = clip_columns(scores.get((preview["id"], "clip_t")))
+        rows.append({"n_marks": 0, **preview, **about, **face, **clip, **marks.get(preview["id"], {})})
+    table = pd.DataFrame(rows, columns=PREVIEW_COLUMNS).astype(
+        {
+            **dict.fromkeys(INTEGERS, "Int64"),
+            **dict.fromkeys([*FACE_NUMBERS, "clip_t", "epoch", *HUMAN_COLUMNS], "float64"),
+            **dict.fromkeys(["is_main", "is_base", "is_last"], "bool"),
+            "n_marks": "int64",
+        }
+    )
+    others = db.table("previews").count_where("project_id = ? and plan_id is not ?", [project_id, plan_id])
+    table.attrs["left_out"] = {"previews_of_other_plans": others, **left_out}
+    return table
+
+
+def face_columns(score: Row | None, picture_status: str) -> Row:
+    """What a likeness score says of a preview; a broken picture has no face, whoever looked."""
+    broken = picture_status != "ok"
+    if score is None:
+        return {"face_status": picture_status if broken else None, "face_found": 0.0 if broken else None}
+    found = 0.0 if broken or score["status"] == "no_face" else 1.0 if score["status"] in FACE_FOUND else None
+    columns = {"face_status": score["status"], "face_found": found, "face_judge": score["judge"]}
+    if score["value"] is None or broken:
+        return columns
+    detail = json.loads(score["detail"])
+    columns |= {"likeness_raw": score["value"], "face_px": detail.get("face_px")}
+    if score["real"] is None:
+        return columns
+    zero, real = score["strangers"], score["real"]
+    columns["likeness"] = on_scale(score["value"], zero, real)
+    if "nearest_train" in detail:
+        nearest = [on_scale(detail[name], zero, real) for name in ("nearest_train", "nearest_reference")]
+        columns["copy_gap"] = nearest[0] - nearest[1]
+    return columns
+
+
+def clip_columns(score: Row | None) -> Row:
+    return {"clip_t": score["value"], "clip_judge": score["judge"]} if score else {}
+
+
+def current_scores(
+    db: Database, project: Row, previews: list[Row]
+) -> tuple[dict[tuple[int, str], Row], Counter[str]]:
+    """The score that counts per (preview id, metric), and how many were left out for which reason.
+
+    It counts if it is by the judge that the project names now and, for likeness, on the newest calibration
+    of the run's dataset (for the base row: of the project's dataset). A row without a judge or a
+    calibration has no value and only says why.
+    """
+    stored = results.scores(db, project["id"], project["plan_id"]) if project["plan_id"] else []
+    judges = {metric: current_judge(project, metric, stored) for metric in ("likeness", "clip_t")}
+    newest: dict[int, int] = {}
+    for row in stored:
+        if row["judge_id"] == judges["likeness"] and row["calibration_id"] is not None:
+            newest[row["dataset_id"]] = max(row["calibration_id"], newest.get(row["dataset_id"], 0))
+    datasets = {row["id"]: row["dataset_id"] or project["dataset_id"] for row in previews}
+    chosen: dict[tuple[int, str], Row] = {}
+    left_out = Counter(scores_of_other_judges=0, scores_of_other_calibrations=0)
+    for row in stored:
+        key = (row["preview_id"], row["metric"])
+        if row["judge_id"] not in (None, judges.get(row["metric"])):
+            left_out["scores_of_other_judges"] += 1
+        elif row["calibration_id"] not in (None, newest.get(datasets[row["preview_id"]])):
+            left_out["scores_of_other_calibrations"] += 1
+        elif key not in chosen or weight(row) > weight(chosen[key]):
+            chosen[key] = row
+    return chosen, left_out
+
+
+def weight(score: Row) -> tuple[bool, bool]:
+    """Of two scores of one preview: one on a calibration beats one by a judge beats a bare reason."""
+    return score["calibration_id"] is not None, score["judge_id"] is not None
+
+
+def current_judge(project: Row, metric: str, scores: list[Row]) -> int | None:
+    """Id of the judge that the project names for a metric, if it has scored anything here.
+
+    Where that judge isn't on this computer (a workspace that was moved), the one that was added last speaks.
+    """
+    own = {
+        row["judge_key"]: row["judge_id"]
+        for row in scores
+        if row["metric"] == metric and row["judge_id"] is not None
+    }
+    try:
+        info = (
+            face_judge_info(project["face_judge"])
+            if metric == "likeness"
+            else clip_judge_info(project["clip_judge"])
+        )
+    except JudgeUnavailable:
+        return max(own.values(), default=None)
+    return own.get(info.key) if info else None
+
+
+def human_marks(db: Database, project_id: int) -> dict[int, Row]:
+    """Mean mark per preview and axis: one rater's repeats are averaged first, then the raters."""
+    stored = ratings.marks(db, project_id)
+    if not stored:
+        return {}
+    marks = pd.DataFrame(stored)
+    by_rater = marks.groupby(["preview_id", "axis", "rater"])["value"].mean()
+    wide = by_rater.groupby(["preview_id", "axis"]).mean().unstack("axis").add_prefix("human_")
+    wide["n_marks"] = marks.groupby("preview_id").size()
+    return {int(preview): row for preview, row in wide.to_dict("index").items()}

@@ -1,0 +1,145 @@
+"""Where a sweep stands: runs, previews and scores done and to come, and how long that will take."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlite_utils import Database
+
+from db import library, results, runs
+from trainer.config import parse_config
+from workbench import plan as plans
+from workbench.device import DeviceInfo
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Counts of one project, or of all that a worker has before it."""
+
+    runs_total: int = 0
+    runs_done: int = 0
+    runs_failed: int = 0
+    runs_cancelled: int = 0
+    runs_queued: int = 0
+    running: Row | None = None  # the run in training, as db.runs.get gives it
+    checkpoints_expected: int = 0
+    previews_done: int = 0
+    previews_expected: int = 0
+    scores_missing: int = 0  # previews without a likeness or CLIP score (or the reason why there is none)
+    eta_s: float | None = None  # seconds until all is done; None before anything was measured
+    worker: Row | None = None  # the live worker that was seen last
+    device: str = ""
+    updates_done: int = 0
+    updates_expected: int = 0
+    failures: list[Row] = field(default_factory=list)
+
+    @property
+    def finished(self) -> bool:
+        """Nothing is queued or running, and every preview and score is there."""
+        waiting = self.runs_queued or self.running or self.scores_missing
+        return bool(self.runs_total) and not waiting and self.previews_done >= self.previews_expected
+
+    @property
+    def share(self) -> float:
+        """How much of the work is done, 0 to 1: updates and previews, each by its part of the time."""
+        expected = self.updates_expected + self.previews_expected
+        return min(1.0, (self.updates_done + self.previews_done) / expected) if expected else 0.0
+
+
+def progress(db: Database, project_id: int) -> Progress:
+    """Where a project stands. Runs that failed or were cancelled expect no more checkpoints than they have."""
+    project = library.project(db, project_id)
+    assert project is not None
+    all_runs = runs.of_project(db, project_id)
+    previews = results.previews(db, project_id, project["plan_id"]) if project["plan_id"] else []
+    planned = [_planned(db, run) for run in all_runs]
+    plan = plans.plan_of(db, project_id)
+    base_rows = {(p.base_model, plan.clip_skip or p.clip_skip) for p in planned}
+    checkpoints = sum(p.checkpoints for p in planned)
+    expected = checkpoints * len(plan.cells()) + len(base_rows) * len(plan.base_row_cells())
+    workers = runs.live_workers(db)
+    device = DeviceInfo.from_json(workers[0]["device"]) if workers else None
+    counts = {
+        status: sum(run["status"] == status for run in all_runs)
+        for status in ("done", "failed", "cancelled", "queued")
+    }
+    updates_left = sum(p.updates_left for p in planned)
+    return Progress(
+        runs_total=len(all_runs),
+        runs_done=counts["done"],
+        runs_failed=counts["failed"],
+        runs_cancelled=counts["cancelled"],
+        runs_queued=counts["queued"],
+        running=next((run for run in all_runs if run["status"] == "running"), None),
+        checkpoints_expected=checkpoints,
+        previews_done=len(previews),
+        previews_expected=max(expected, len(previews)),
+        scores_missing=_scores_missing(db, project, previews),
+        eta_s=_eta(all_runs, previews, updates_left, expected - len(previews)),
+        worker=workers[0] if workers else None,
+        device=device.name if device else "",
+        updates_done=sum(run["step"] for run in all_runs),
+        updates_expected=sum(run["step"] for run in all_runs) + updates_left,
+        failures=[run for run in all_runs if run["status"] == "failed"],
+    )
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """What a run will have come to."""
+
+    base_model: str
+    clip_skip: int
+    checkpoints: int
+    updates_left: int
+
+
+def _planned(db: Database, run: Row) -> _Planned:
+    config = parse_config(run["config"])
+    saved = len(runs.checkpoints(db, run["id"]))
+    if run["status"] in ("queued", "running"):
+        n_photos = len(library.photos(db, run["dataset_id"], "train"))
+        if n_photos:
+            left = config.total_updates(n_photos) - run["step"]
+            return _Planned(
+                config.base_model, config.clip_skip, len(config.save_points(n_photos)), max(0, left)
+            )
+    return _Planned(config.base_model, config.clip_skip, saved, 0)
+
+
+def _scores_missing(db: Database, project: Row, previews: list[Row]) -> int:
+    """Pairs of (preview, metric with a judge) without any score row."""
+    metrics = [
+        m for m, judge in (("likeness", "face_judge"), ("clip_t", "clip_judge")) if project[judge] != "none"
+    ]
+    if not previews:
+        return 0
+    scored = {
+        (row["preview_id"], row["metric"]) for row in results.scores(db, project["id"], project["plan_id"])
+    }
+    return sum((preview["id"], metric) not in scored for preview in previews for metric in metrics)
+
+
+def _eta(all_runs: list[Row], previews: list[Row], updates_left: int, previews_left: int) -> float | None:
+    """Seconds left, from the measured seconds per update and per preview of this project."""
+    updates, seconds = sum(r["step"] for r in all_runs), sum(r["train_seconds"] for r in all_runs)
+    if not updates or not seconds:
+        return None
+    per_preview = sum(p["seconds"] for p in previews) / len(previews) if previews else 0.0
+    return updates_left * seconds / updates + max(0, previews_left) * per_preview
+
+
+def queue_wide(db: Database) -> list[tuple[str, Progress]]:
+    """Every project that has runs, with its name."""
+    return [
+        (project["name"], progress(db, project["id"]))
+        for project in library.projects(db)
+        if runs.of_project(db, project["id"])
+    ]
+
+
+def effective_of(run: Row) -> dict[str, Any]:
+    """The settings that were in force in a run; empty before it started."""
+    return json.loads(run["effective"]) if run["effective"] else {}

@@ -1,0 +1,64 @@
+"""A project: one question about one subject."""
+
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from db import library
+from workbench.plan import DEFAULT_PLAN, EvalPlan, set_plan
+
+
+class ProjectError(ValueError):
+    """A project that can't be made or found as asked."""
+
+
+def add_project(
+    db: Database,
+    name: str,
+    trigger_word: str,
+    class_noun: str,
+    *,
+    base_model: str = "embedded",
+    face_judge: str = "embedded",
+    clip_judge: str = "embedded",
+    strangers: Path | None = None,
+    plan: EvalPlan = DEFAULT_PLAN,
+) -> int:
+    """Make a project and return its id.
+
+    ``strangers``: a folder with other people's faces, which sets the zero of the likeness scale.
+    Raises ProjectError for an empty word or a name that is taken.
+    """
+    words = {"a name": name, "a trigger word": trigger_word, "a class noun (woman, man, dog)": class_noun}
+    for what, word in words.items():
+        if not word.strip():
+            raise ProjectError(f"The project needs {what}.")
+    if library.project_named(db, name.strip()):
+        raise ProjectError(f"There is a project '{name.strip()}' already. Choose another name.")
+    project_id = library.add_project(
+        db,
+        name=name.strip(),
+        trigger_word=trigger_word.strip(),
+        class_noun=class_noun.strip(),
+        base_model=base_model.strip(),
+        face_judge=face_judge,
+        clip_judge=clip_judge,
+        strangers=str(strangers) if strangers else None,
+    )
+    set_plan(db, project_id, plan)
+    return project_id
+
+
+def find_project(db: Database, name: str | None) -> dict[str, Any]:
+    """The project of that name; without a name, the only one there is."""
+    every = library.projects(db)
+    if not every:
+        raise ProjectError("There is no project yet. Make one on the Home page, or run the demo.")
+    if name is None and len(every) == 1:
+        return every[0]
+    found = [row for row in every if row["name"] == name]
+    if not found:
+        known = ", ".join(f"'{row['name']}'" for row in every)
+        raise ProjectError(f"Which project? Say --project with one of {known}.")
+    return found[0]

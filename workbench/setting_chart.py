@@ -1,0 +1,179 @@
+"""The chart of a score over one training setting, and what may be read from it."""
+
+from collections.abc import Iterable, Sequence
+
+import altair as alt
+import pandas as pd
+
+from workbench.analysis import Tables
+from workbench.chart_parts import (
+    GREY,
+    TICKS,
+    by_pattern,
+    faded_unless,
+    finish,
+    interval_tips,
+    score_axis,
+    value_tip,
+)
+from workbench.contrast import Noise, noise_floor, shown
+from workbench.metrics import METRICS, Metric
+from workbench.patterns import Contrast
+from workbench.sentences import setting as about_setting
+
+LOG_SETTINGS = (
+    "dim",
+    "alpha",
+    "learning_rate",
+    "text_encoder_lr",
+    "batch_size",
+    "repeats",
+    "epochs",
+    "max_updates",
+)
+
+
+def score_by_setting(tables: Tables, setting: str, metric: str) -> alt.LayerChart:
+    """A point per run (its last checkpoint) over the value of one setting, and the mean of each pattern.
+
+    The interval around a mean is that of the noise floor, t(df) x sd / sqrt(runs). A dashed line joins
+    patterns that differ in this setting only: along it the setting alone is compared. Runs where the
+    setting has no effect are not drawn. A click selects a ``run_id`` under the name "pick".
+    """
+    measured, about = METRICS[metric], about_setting(setting)
+    rows = runs_with(tables, setting).dropna(subset=[metric])
+    noise = noise_floor(tables.checkpoints, metric)
+    means = pattern_means(rows, metric, noise)
+    pairs = [pair for pair in tables.contrasts if pair.setting == setting]
+    x = setting_axis(setting, rows)
+    y = score_axis(measured)
+    colour, shape = by_pattern(tables.labels.values(), rows["label"])
+    tips = [
+        alt.Tooltip("label:N", title="pattern"),
+        alt.Tooltip("shown:N", title=about.label),
+        value_tip(measured),
+    ]
+    pick = alt.selection_point(name="pick", fields=["run_id"])
+    points = (
+        alt.Chart(rows)
+        .mark_point(filled=True, size=80)
+        .encode(
+            x=x,
+            y=y,
+            color=colour,
+            shape=shape,
+            opacity=faded_unless(pick),
+            tooltip=[
+                *tips,
+                alt.Tooltip("train_seed:Q", title="training seed"),
+                alt.Tooltip("updates:Q", title="updates"),
+                alt.Tooltip("n_previews:Q", title="previews (n)"),
+            ],
+        )
+        .add_params(pick)
+    )
+    layers: list[alt.Chart] = []
+    if pairs:
+        lines = joined(means, pairs, metric)
+        layers.append(
+            alt.Chart(lines).mark_line(color=GREY, strokeDash=[4, 3]).encode(x=x, y=y, detail="pair:N")
+        )
+    if noise:
+        layers.append(
+            alt.Chart(means)
+            .mark_rule(strokeWidth=2, opacity=0.7)
+            .encode(x=x, y="low:Q", y2="high:Q", color=colour)
+        )
+    layers.append(
+        alt.Chart(means)
+        .mark_point(shape="stroke", size=500, strokeWidth=3)
+        .encode(
+            x=x,
+            y=y,
+            color=colour,
+            tooltip=[*tips, *interval_tips(measured), alt.Tooltip("n:Q", title="runs (n)")],
+        )
+    )
+    return finish([*layers, points], setting_notes(tables, setting, pairs, noise, measured))
+
+
+def runs_with(tables: Tables, setting: str) -> pd.DataFrame:
+    """Finished runs in which a setting has an effect, with its ``value``, also as text (``shown``)."""
+    having = [pattern for pattern, settings in tables.settings.items() if setting in settings]
+    rows = tables.runs[tables.runs["pattern_id"].isin(having)].drop(columns=["replicate"])
+    values = [tables.settings[int(pattern)][setting] for pattern in rows["pattern_id"]]
+    return rows.assign(
+        value=pd.Series(values, index=rows.index, dtype=object), shown=[shown(v) for v in values]
+    )
+
+
+def pattern_means(rows: pd.DataFrame, metric: str, noise: Noise | None) -> pd.DataFrame:
+    """Mean over the ``n`` runs of each pattern; ``low`` and ``high``: the noise floor's interval."""
+    groups = rows.groupby("pattern_id", sort=False)
+    means = groups.agg(
+        **{metric: (metric, "mean"), "n": (metric, "size")},
+        label=("label", "first"),
+        value=("value", "first"),
+        shown=("shown", "first"),
+    ).reset_index()
+    half = [noise.half_width(int(n)) if noise else None for n in means["n"]]
+    halves = pd.Series(half, index=means.index, dtype="float64")
+    return means.assign(low=means[metric] - halves, high=means[metric] + halves)
+
+
+def joined(means: pd.DataFrame, pairs: Iterable[Contrast], metric: str) -> pd.DataFrame:
+    """Two rows per contrast: its ends, for a line from one to the other."""
+    place = means.set_index("pattern_id")
+    rows = [
+        {"pair": f"{pair.a}-{pair.b}", **place.loc[end, ["value", "shown", metric]].to_dict()}
+        for pair in pairs
+        if {pair.a, pair.b} <= set(place.index)
+        for end in (pair.a, pair.b)
+    ]
+    return pd.DataFrame(rows, columns=["pair", "value", "shown", metric])
+
+
+def setting_axis(setting: str, rows: pd.DataFrame) -> alt.X:
+    """The axis of a setting: numbers on a line (rates and sizes on a log axis), names side by side."""
+    about, values = about_setting(setting), list(rows["value"])
+    title = f"{about.label} ({about.unit})" if about.unit else about.label
+    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        return alt.X("shown:N", title=title, sort=None, axis=alt.Axis(labelAngle=0))
+    if setting not in LOG_SETTINGS or not all(value > 0 for value in values):
+        return alt.X(
+            "value:Q", title=title, scale=alt.Scale(zero=False, padding=30), axis=alt.Axis(tickCount=TICKS)
+        )
+    ticks = sorted({float(value) for value in values})
+    return alt.X(
+        "value:Q",
+        title=f"{title}, log scale",
+        scale=alt.Scale(type="log", nice=False, padding=30),
+        axis=alt.Axis(values=ticks, labelExpr="'' + datum.value", grid=False, labelOverlap=True),
+    )
+
+
+def setting_notes(
+    tables: Tables, setting: str, pairs: Sequence[Contrast], noise: Noise | None, measured: Metric
+) -> list[str]:
+    """What to know about a setting's chart: what can be compared, what the interval is, what is missing."""
+    label = about_setting(setting).label
+    names = [f"{tables.labels[pair.a]} / {tables.labels[pair.b]}" for pair in pairs]
+    notes = [
+        f"Differ only in {label} (dashed lines): {'; '.join(names)}."
+        if names
+        else f"No two patterns differ only in {label}: whatever this shows may come from another setting."
+    ]
+    if noise:
+        notes.append(
+            f"Bars: 95 % interval of a pattern's mean, from training seeds (sd {measured.show(noise.sd)}, "
+            f"{noise.df} degrees of freedom)."
+        )
+    else:
+        notes.append("No intervals: no pattern was trained with two seeds yet.")
+    trained = {int(pattern) for pattern in tables.runs["pattern_id"]}
+    without = [
+        tables.labels[pattern] for pattern in sorted(trained) if setting not in tables.settings[pattern]
+    ]
+    if without:
+        notes.append(f"Not drawn, since {label} has no effect there: {', '.join(without)}.")
+    return notes

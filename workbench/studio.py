@@ -1,0 +1,96 @@
+"""Where pictures are judged: loaded judges, and the faces that each has already seen. Runs inside the engine."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from workbench.judges import JudgeInfo
+from workbench.likeness import Calibration, calibrate
+from workbench.scoring import CLIP_T, LIKENESS, ScoreResult, score_faces
+
+BATCH = 32  # pictures in memory at a time
+NOT_JUDGED = ("black", "flat", "non_finite")  # there is nothing on them that a judge could see
+Photos = dict[str, Any]  # train, reference, strangers: lists of files; size_px
+
+
+class Studio:
+    """Judges stay loaded and scales stay measured for as long as the engine lives."""
+
+    def __init__(self) -> None:
+        self.loaded: dict[str, Any] = {}
+        self.calibrations: dict[str, Calibration] = {}
+
+    def judge(self, info: JudgeInfo) -> Any:
+        """The loaded judge; loading takes from one to fifteen seconds, once."""
+        if info.key not in self.loaded:
+            if info.kind == "face":
+                from workbench.judges.face import FaceJudge
+
+                self.loaded[info.key] = FaceJudge(info)
+            else:
+                from workbench.judges.clip import ClipJudge
+
+                self.loaded[info.key] = ClipJudge(info)
+        return self.loaded[info.key]
+
+    def calibration(self, info: JudgeInfo, photos: Photos) -> Calibration:
+        """The ends of the likeness scale on these photos, measured once."""
+        key = f"{info.key}|{photos!r}"
+        if key not in self.calibrations:
+            sides = (pictures(photos[side]) for side in ("train", "reference", "strangers"))
+            self.calibrations[key] = calibrate(self.judge(info), *sides, photos["size_px"])
+        return self.calibrations[key]
+
+    def calibrate(self, judge: dict[str, Any], photos: Photos) -> dict[str, Any]:
+        """Measure a scale: its ends in raw cosine, and how many faces were found on each side."""
+        found = self.calibration(JudgeInfo(**judge), photos)
+        return {"real": found.real, "strangers": found.strangers, "counts": found.counts}
+
+    def score(
+        self, metric: str, judge: dict[str, Any], photos: Photos | None, wanted: list[Any]
+    ) -> list[Any]:
+        """Score pictures ({preview_id, file, status, prompt}) in batches; the results keep their order.
+
+        A picture that shows nothing is not judged: its own status is the reason.
+        """
+        info = JudgeInfo(**judge)
+        empty = [row for row in wanted if row["status"] in NOT_JUDGED]
+        rows = [row_of(row, ScoreResult(metric, None, row["status"])) for row in empty]
+        seen = [row for row in wanted if row["status"] not in NOT_JUDGED]
+        for start in range(0, len(seen), BATCH):
+            batch = seen[start : start + BATCH]
+            images = pictures([row["file"] for row in batch])
+            if metric == LIKENESS:
+                assert photos is not None
+                results = score_faces(self.judge(info), self.calibration(info, photos), images)
+            else:
+                prompts = [row["prompt"] for row in batch]
+                values = self.judge(info).similarity(images, prompts)
+                results = [
+                    ScoreResult(CLIP_T, value, "ok", {"text": text})
+                    for value, text in zip(values, prompts, strict=True)
+                ]
+            rows += [row_of(row, result) for row, result in zip(batch, results, strict=True)]
+        return rows
+
+
+def row_of(picture: dict[str, Any], result: ScoreResult) -> dict[str, Any]:
+    """A score as the worker stores it."""
+    return {
+        "preview_id": picture["preview_id"],
+        "value": result.value,
+        "status": result.status,
+        "detail": result.detail,
+    }
+
+
+def pictures(files: Sequence[str]) -> list[np.ndarray]:
+    """Read pictures as uint8 RGB (height, width, 3)."""
+    images = []
+    for file in files:
+        with Image.open(Path(file)) as picture:
+            images.append(np.asarray(picture.convert("RGB")))
+    return images

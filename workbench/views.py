@@ -1,0 +1,90 @@
+"""Rows that pages show and that no other module hands out."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlite_utils import Database
+
+from db.library import dataset, datasets, photos, project, projects, revision
+from db.runs import checkpoints, live_workers
+from db.runs import get as run
+from db.runs import of_project as runs
+from workbench.gallery import lora_url
+from workbench.sentences import reason, status_word
+from workbench.words import duration
+
+__all__ = [
+    "checkpoint_rows",
+    "checkpoints",
+    "dataset",
+    "datasets",
+    "live_workers",
+    "photos",
+    "project",
+    "projects",
+    "revision",
+    "run",
+    "runs",
+    "run_rows",
+    "trained",
+    "untried",
+    "why",
+]
+
+
+def why(run: Mapping[str, Any]) -> str:
+    """Why a run ended as it did, in a sentence; empty while there is nothing to explain."""
+    return reason(run["reason"], json.loads(run["reason_params"]))
+
+
+def untried(
+    db: Database, project: Mapping[str, Any], pattern_ids: Iterable[int], seeds: Iterable[int]
+) -> dict[int, list[int]]:
+    """Seed -> patterns that were never trained with it on the project's current photos, nor wait to be."""
+    chosen = list(pattern_ids)
+    had = {
+        (row["pattern_id"], row["seed"])
+        for row in runs(db, project["id"])
+        if row["dataset_id"] == project["dataset_id"] and row["status"] in ("queued", "running", "done")
+    }
+    return {seed: [pattern for pattern in chosen if (pattern, seed) not in had] for seed in seeds}
+
+
+def trained(db: Database, project_id: int) -> Counter[int]:
+    """Pattern -> how many of its runs are done."""
+    return Counter(row["pattern_id"] for row in runs(db, project_id) if row["status"] == "done")
+
+
+def run_rows(listed: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Runs as a table shows them: what is trained, how far it is, and why it ended as it did."""
+    return [
+        {
+            "run": row["id"],
+            "pattern": row["label"],
+            "seed": row["seed"],
+            "status": status_word(row["status"]),
+            "progress": row["step"] / row["total_steps"] if row["total_steps"] else 0.0,
+            "updates": row["step"],
+            "loss": f"{row['loss']:.4f}" if row["loss"] is not None else "",
+            "trained for": duration(row["train_seconds"]) if row["train_seconds"] else "",
+            "what happened": why(row),
+        }
+        for row in listed
+    ]
+
+
+def checkpoint_rows(db: Database, run_id: int) -> list[dict[str, Any]]:
+    """A run's LoRA files as a table shows them."""
+    return [
+        {
+            "updates": row["updates"],
+            "images seen": row["images_seen"],
+            "file": row["file"],
+            "size": f"{row['bytes'] / 1e6:.1f} MB",
+            "proved after saving": ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in json.loads(row["proof"]).items()),
+            "download": lora_url(row),
+        }
+        for row in checkpoints(db, run_id)
+    ]

@@ -1,0 +1,352 @@
+"""The worker: claims runs, supervises the engine, and is the only one who writes results. Loads no torch."""
+
+import json
+import logging
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+from sqlite_utils import Database
+
+from db import library, results, runs
+from trainer.events import Event, Failed, Finished, Progress, Saved, Started, StateSaved, Stopped
+from workbench import missing
+from workbench.device import DeviceInfo
+from workbench.engine_process import EngineDied, EngineProcess
+from workbench.likeness import ESTIMATOR
+from workbench.missing import Job
+from workbench.run_log import note
+from workbench.sentences import reason
+from workbench.terminal import Terminal
+from workbench.training import training_command
+from workbench.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_S = 2.0
+IDLE_S = 1.0  # how often an idle worker looks for work
+CANCEL_PATIENCE_S = 30.0  # then the engine is killed; the run is cancelled all the same
+MAX_JOB_FAILURES = 2  # a preview or score job that failed so often is left alone until the next start
+
+
+class Worker:
+    """One worker of a workspace, with one engine."""
+
+    def __init__(self, ws: Workspace, echo: Callable[[str], None] = print) -> None:
+        self.ws = ws
+        self.db: Database = ws.open()
+        self.id = uuid.uuid4().hex
+        self.terminal = Terminal(ws, echo)
+        self.engine: EngineProcess | None = None
+        self.run: dict[str, Any] | None = None  # the run in training
+        self.jobs: dict[int, Job] = {}  # preview and score jobs that the engine has not finished
+        self.failures: dict[tuple[Any, ...], int] = {}
+        self.next_job = 1
+        self.beat = 0.0
+        self.cancel_since: float | None = None
+        self.stopping = threading.Event()
+
+    def work(self, once: bool = False) -> None:
+        """Work until stopped; with ``once`` until nothing is queued and nothing is missing."""
+        self.start()
+        try:
+            while not self.stopping.is_set():
+                busy = bool(self.run or self.jobs) or self.start_next_run() or self.ask_for_missing()
+                if once and not busy:
+                    self.terminal.progress(self.db, now_please=True)
+                    return
+                self.pump(IDLE_S)
+        finally:
+            self.stop()
+
+    def start(self) -> None:
+        """Announce this worker, put back the runs of dead ones, and start the engine."""
+        runs.worker_started(self.db, self.id, os.getpid())
+        for row in runs.live_workers(self.db):
+            if row["id"] != self.id and not is_alive(row):
+                runs.worker_stopped(self.db, row["id"])
+        for run_id in runs.requeue_lost(self.db):
+            note(
+                self.ws,
+                run_id,
+                "its worker had died: it is queued again and goes on from its last saved state",
+            )
+            self.terminal.say(f"run {run_id} was interrupted; it goes on from its last saved state")
+        self.start_engine()
+
+    def start_engine(self) -> None:
+        self.engine = EngineProcess(self.ws.logs / "engine.log")
+
+    def stop(self) -> None:
+        """Stop in good order: the training saves its state and its run goes back to the queue."""
+        if self.engine is not None:
+            self.engine.stop(timeout=20 if self.run else 5)
+        if self.run is not None:
+            runs.put_back(self.db, self.run["id"])
+            note(self.ws, self.run["id"], "the worker was stopped: queued again")
+        runs.worker_stopped(self.db, self.id)
+
+    # looking for work
+
+    def start_next_run(self) -> bool:
+        """Claim the next queued run and send it to the engine. False when there is none."""
+        run = runs.claim_next(self.db, self.id)
+        if run is None:
+            return False
+        self.run = runs.get(self.db, run["id"])
+        assert self.run is not None and self.engine is not None
+        try:
+            command = training_command(self.ws, self.db, self.run)
+        except Exception as error:  # a run that can't even be described fails alone
+            log.exception("run %s can't start", run["id"])
+            self.end_run("failed", "error", {"message": str(error)})
+            return True
+        note(self.ws, run["id"], f"attempt {run['attempt']}: {self.run['label']}, seed {run['seed']}")
+        project = self.project(run["project_id"])
+        base_row = missing.base_row_job(self.ws, self.db, project, self.run)
+        if base_row:  # first, so that the first chart has something to compare with
+            self.send(base_row)
+        self.ask_for_scores(project)
+        self.engine.send(command)
+        return True
+
+    def project(self, project_id: int) -> dict[str, Any]:
+        row = library.project(self.db, project_id)
+        assert row is not None  # runs refer to it
+        return row
+
+    def ask_for_missing(self) -> bool:
+        """Ask for previews and scores that are missing anywhere. False when nothing is, or nothing can be done."""
+        asked = False
+        for project in library.projects(self.db):
+            for job in missing.fill_jobs(self.ws, self.db, project):
+                asked |= self.send(job)
+            asked |= self.ask_for_scores(project)
+        return asked
+
+    def ask_for_scores(self, project: dict[str, Any]) -> bool:
+        return any([self.send(job) for job in missing.score_jobs(self.ws, self.db, project)])
+
+    def send(self, job: Job) -> bool:
+        """Give a job to the engine, unless the same work is under way or has failed too often."""
+        under_way = any(other.key == job.key for other in self.jobs.values())
+        if under_way or self.failures.get(job.key, 0) >= MAX_JOB_FAILURES:
+            return under_way
+        assert self.engine is not None
+        self.jobs[self.next_job] = job
+        self.engine.send({**job.command, "id": self.next_job})
+        self.next_job += 1
+        return True
+
+    # listening
+
+    def pump(self, timeout: float) -> None:
+        """Wait for one event and act on it; then the heartbeat, and the request to cancel if there is one."""
+        assert self.engine is not None
+        try:
+            event = self.engine.receive(timeout)
+        except EngineDied as death:
+            self.engine_died(death)
+            return
+        if event is not None:
+            self.act_on(event)
+        self.heartbeat()
+
+    def heartbeat(self) -> None:
+        if time.monotonic() - self.beat < HEARTBEAT_S:
+            return
+        self.beat = time.monotonic()
+        state = "training" if self.run else self.jobs_state()
+        runs.worker_seen(self.db, self.id, state, run_id=self.run["id"] if self.run else None)
+        self.terminal.progress(self.db)
+        self.look_for_cancel()
+
+    def jobs_state(self) -> str:
+        kinds = {job.command["do"] for job in self.jobs.values()}
+        return "previews" if "fill" in kinds else "scores" if kinds else "idle"
+
+    def look_for_cancel(self) -> None:
+        row = runs.get(self.db, self.run["id"]) if self.run else None
+        if row is None or not row["cancel_requested"]:
+            self.cancel_since = None
+            return
+        assert self.engine is not None
+        if self.cancel_since is None:
+            self.cancel_since = time.monotonic()
+            self.engine.send({"do": "stop", "run": row["id"], "reason": "cancelled"})
+        elif time.monotonic() - self.cancel_since > CANCEL_PATIENCE_S:
+            self.end_run("cancelled", "cancelled", {})
+            self.engine.kill()
+
+    def act_on(self, event: dict[str, Any]) -> None:
+        kind = event["event"]
+        if kind == "Ready":
+            device = DeviceInfo(
+                event["device"]["kind"], event["device"]["name"], tuple(event["device"]["precisions"])
+            )
+            runs.worker_seen(self.db, self.id, "idle", device=device.to_json())
+            self.terminal.say(f"trains on: {device.name}")
+        elif "run" in event:
+            trace = event.pop("traceback", "")
+            self.on_training(Event.from_dict(event), trace)
+        elif event.get("id") in self.jobs:
+            getattr(self, f"on_{kind.lower()}")(self.jobs[event["id"]], event)
+
+    # training events
+
+    def on_training(self, event: Event, trace: str) -> None:
+        """Write down what happened to the run in training."""
+        if self.run is None or str(self.run["id"]) != event.run:
+            return  # cancelled meanwhile
+        run_id = self.run["id"]
+        match event:
+            case Started():
+                runs.started(
+                    self.db,
+                    run_id,
+                    effective=event.effective,
+                    device=event.device,
+                    step=event.resumed_at,
+                    total=event.total_updates,
+                )
+                note(
+                    self.ws,
+                    run_id,
+                    f"{event.total_updates} updates on {event.device}, from update {event.resumed_at}",
+                )
+            case Progress():
+                runs.report(self.db, run_id, step=event.update, loss=event.loss, train_seconds=event.seconds)
+            case Saved():
+                self.on_checkpoint(event)
+            case StateSaved():
+                note(self.ws, run_id, f"state saved at update {event.update}")
+            case Finished():
+                self.end_run("done", None, {})
+            case Stopped():
+                self.on_stopped(event)
+            case Failed():
+                note(self.ws, run_id, trace)
+                self.end_run(
+                    "failed", event.reason, {**event.params, "update": event.update or self.run["step"]}
+                )
+
+    def on_checkpoint(self, event: Saved) -> None:
+        """A LoRA file lies under its final name: make its row, and ask for its previews at once."""
+        assert self.run is not None
+        file = self.ws.run_folder(self.run["id"]) / event.file
+        checkpoint_id = runs.add_checkpoint(
+            self.db,
+            self.run["id"],
+            updates=event.update,
+            images_seen=event.images_seen,
+            epoch=event.epoch,
+            file=self.ws.relative(file),
+            sha256=event.sha256,
+            bytes=event.bytes,
+            proof=json.dumps(event.proof),
+            is_last=int(event.last),
+        )
+        note(self.ws, self.run["id"], f"saved {event.file} at update {event.update}")
+        project, checkpoint = self.project(self.run["project_id"]), runs.checkpoint(self.db, checkpoint_id)
+        assert checkpoint is not None
+        job = missing.checkpoint_job(self.ws, self.db, project, self.run, checkpoint)
+        if job:
+            self.send(job)
+
+    def on_stopped(self, event: Stopped) -> None:
+        assert self.run is not None
+        if event.reason == "cancelled":
+            self.end_run("cancelled", "cancelled", {})
+        else:  # the worker stops: put the run back
+            runs.put_back(self.db, self.run["id"])
+            note(self.ws, self.run["id"], f"stopped at update {event.update}: queued again")
+            self.run = None
+
+    def end_run(self, status: str, code: str | None, params: dict[str, Any]) -> None:
+        assert self.run is not None
+        runs.end(self.db, self.run["id"], status, code, params)
+        sentence = reason(code, params)
+        note(self.ws, self.run["id"], f"{status}. {sentence}".strip())
+        self.terminal.run_ended(self.db, self.run, status, sentence)
+        self.run = None
+        self.cancel_since = None
+
+    # previews and scores
+
+    def on_picture(self, job: Job, event: dict[str, Any]) -> None:
+        cell = next(cell for cell in job.command["cells"] if cell["key"] == event["key"])
+        folder = self.ws.preview_folder(job.about["plan_id"])
+        results.add_preview(
+            self.db,
+            **job.about,
+            token=event["token"],
+            prompt=cell["prompt"],
+            seed=cell["seed"],
+            strength=cell["strength"],
+            text=cell["text"],
+            file=self.ws.relative(folder / event["file"]),
+            thumb=self.ws.relative(folder / event["thumb"]),
+            status=event["status"],
+            seconds=event["seconds"],
+        )
+
+    def on_filled(self, job: Job, event: dict[str, Any]) -> None:
+        del self.jobs[event["id"]]
+        self.ask_for_scores(self.project(job.about["project_id"]))
+
+    def on_calibrated(self, job: Job, event: dict[str, Any]) -> None:
+        del self.jobs[event["id"]]
+        results.add_calibration(
+            self.db,
+            **job.about,
+            estimator=ESTIMATOR,
+            real=event["real"],
+            strangers=event["strangers"],
+            counts=json.dumps(event["counts"]),
+        )
+        dataset = library.dataset(self.db, job.about["dataset_id"])
+        assert dataset is not None
+        self.ask_for_scores(self.project(dataset["project_id"]))
+
+    def on_scored(self, job: Job, event: dict[str, Any]) -> None:
+        del self.jobs[event["id"]]
+        rows = [{**job.about, **score, "detail": json.dumps(score["detail"])} for score in event["scores"]]
+        results.add_scores(self.db, rows)
+        self.terminal.scored(self.db)
+
+    def on_jobfailed(self, job: Job, event: dict[str, Any]) -> None:
+        del self.jobs[event["id"]]
+        self.failures[job.key] = self.failures.get(job.key, 0) + 1
+        log.error("%s failed: %s", job.command["do"], event["traceback"])
+        self.terminal.say(f"{job.command['do']} failed: {reason(event['reason'], event['params'])}")
+        if event["reason"] == "not_calibrated":
+            missing.note_not_calibrated(self.db, job, event["params"]["message"])
+
+    def engine_died(self, death: EngineDied) -> None:
+        """Restart it; its run goes on from its last saved state, unless it has killed too many engines."""
+        for job in self.jobs.values():
+            self.failures[job.key] = self.failures.get(job.key, 0) + 1
+        self.jobs.clear()
+        if self.run is not None:
+            note(self.ws, self.run["id"], f"the engine died with code {death.code}:\n{death.log_tail}")
+            again = runs.requeue_lost(self.db, self.id)
+            self.terminal.say(
+                f"the training process died (code {death.code}); run {self.run['id']} "
+                + ("goes on from its last saved state" if again else "failed for good after several attempts")
+            )
+            self.run = None
+        self.start_engine()
+
+
+def is_alive(worker: dict[str, Any]) -> bool:
+    """Whether a worker's process still runs. A process that began after the worker's row is another one."""
+    try:
+        return psutil.Process(worker["pid"]).create_time() <= worker["started_at"] + 1
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
