@@ -1,6 +1,7 @@
 """Navigation: which pages there are, which project they show, and whether a worker is alive."""
 
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -9,7 +10,7 @@ from pages import _shared as shared
 PAGES = Path(__file__).parent / "pages"
 
 
-def page(name: str, title: str, icon: str, **options: object) -> st.Page:
+def page(name: str, title: str, icon: str, **options: Any) -> st.Page:
     return st.Page(PAGES / f"{name}.py", title=title, icon=f":material/{icon}:", **options)
 
 
@@ -20,7 +21,10 @@ pages = {
         page("photos", "Photos", "photo_library"),
         page("patterns", "Patterns", "tune"),
     ],
-    "Run": [page("queue", "Queue", "queue_play_next"), page("run", "Run", "model_training", visibility="hidden")],
+    "Run": [
+        page("queue", "Queue", "queue_play_next"),
+        page("run", "Run", "model_training", visibility="hidden"),
+    ],
     "Judge": [page("rate", "Rate", "star_half"), page("gallery", "Gallery", "grid_view")],
     "Learn": [page("charts", "Charts", "bar_chart")],
 }

@@ -1,4 +1,4 @@
-"""Pictures on pages: many of them as one element, because each Streamlit element costs more than its picture."""
+"""Pictures on pages: many as one element, because a Streamlit element costs more than its picture."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -23,16 +23,22 @@ FLOW = """
 <style>
 .flow {display: flex; flex-wrap: wrap; gap: 12px 10px;}
 .flow figure {margin: 0; width: var(--px);}
-.flow img {width: var(--px); height: var(--px); object-fit: contain; display: block; background: #80808033; border-radius: 2px;}
+.flow img {width: var(--px); height: var(--px); object-fit: contain; display: block; background: #80808033;}
 .flow figcaption {font-size: .8rem; line-height: 1.3; padding-top: 4px; overflow-wrap: anywhere;}
 .flow small {opacity: .75; font-size: .75rem; display: block;}
 </style>
 """
 FACTS = """
 <style>
-.facts {display: grid; grid-template-columns: max-content 1fr; gap: 4px 14px; margin: 0; font-size: .9rem; line-height: 1.35;}
+.facts {display: grid; grid-template-columns: max-content 1fr; gap: 4px 14px; font-size: .9rem;}
 .facts > :nth-child(odd) {opacity: .7;}
 .facts > :nth-child(even) {overflow-wrap: anywhere; font-variant-numeric: tabular-nums;}
+</style>
+"""
+BIG = """
+<style>
+.big {aspect-ratio: 1; object-fit: contain; display: block; background: #80808033;}
+@media (max-width: 640px) {.big {width: min(46vh, 100%);}}
 </style>
 """
 
@@ -56,8 +62,7 @@ def picture_flow(pictures: Sequence[Picture], px: int) -> None:
 def big_picture(src: str, alt: str, height: str = "100vh") -> None:
     """One picture as large as its column lets it be, at most ``height``; a small one is enlarged smoothly."""
     st.html(
-        f"<style>.big {{width: min({height}, 100%); aspect-ratio: 1; object-fit: contain; display: block; "
-        "background: #80808033;} @media (max-width: 640px) {.big {width: min(46vh, 100%);}}</style>"
+        f"<style>.big {{width: min({height}, 100%);}}</style>{BIG}"
         f'<img class="big" src="{escape(src)}" alt="{escape(alt)}">'
     )
 
@@ -65,14 +70,17 @@ def big_picture(src: str, alt: str, height: str = "100vh") -> None:
 def always_in_view(name: str) -> DeltaGenerator:
     """A container that stays at the bottom of the window while the page is scrolled."""
     key = name.replace(" ", "-")
-    st.html(f"<style>div:has(> .st-key-{key}) {{position: sticky; bottom: 0; padding-bottom: .5rem; backdrop-filter: blur(18px);}}</style>")
+    style = "position: sticky; bottom: 0; padding-bottom: .5rem; backdrop-filter: blur(18px);"
+    st.html(f"<style>div:has(> .st-key-{key}) {{{style}}}</style>")
     return st.container(key=key)
 
 
 def scale_marks(marks: Sequence[str]) -> None:
     """Words under a slider: its left end, its middle, its right end."""
     words = "".join(f"<span>{escape(mark)}</span>" for mark in marks)
-    style = "display: flex; justify-content: space-between; font-size: .8rem; opacity: .75; margin-top: -.3rem;"
+    style = (
+        "display: flex; justify-content: space-between; font-size: .8rem; opacity: .75; margin-top: -.3rem;"
+    )
     st.html(f'<div style="{style}">{words}</div>')
 
 
@@ -90,7 +98,9 @@ def show_preview(preview: Mapping[str, Any], settings: Sequence[tuple[str, str]]
         big_picture(preview_url(preview["token"], full=True), preview["text"])
     with words:
         fact_table(facts(preview))
-        if not preview["is_base"] and st.button("Open the run", icon=":material/model_training:", type="primary"):
+        if not preview["is_base"] and st.button(
+            "Open the run", icon=":material/model_training:", type="primary"
+        ):
             go("run", run=str(preview["run_id"]))
     if settings:
         with st.expander("Every setting of the training"):

@@ -5,30 +5,36 @@ from pathlib import Path
 import streamlit as st
 
 from pages import _shared as shared
+from workbench import views
+from workbench.demo import NAME as DEMO
 from workbench.demo import add_demo
 from workbench.judges import list_judges
 from workbench.projects import ProjectError, add_project
 
-BASE_HELP = "`embedded` is the miniature that comes along; otherwise the folder of a Stable Diffusion 1.x model (diffusers layout)."
+BASE_HELP = (
+    "`embedded` is the miniature that comes along; otherwise the folder of a Stable Diffusion 1.x model, in "
+    "diffusers layout."
+)
 FACE_HELP = (
     "Who measures likeness. `embedded` knows synthetic people only. For photos of real people: `buffalo_l` "
-    "(weights for non-commercial research only; fetch it once with `python -m workbench doctor --download buffalo_l`). "
+    "(weights for non-commercial research only; fetch it once with `python -m workbench doctor --download "
+    "buffalo_l`). "
     "`none` for anime, pets and objects."
 )
-CLIP_HELP = "Who measures how well a picture fits its prompt: `embedded`, an open_clip model such as `ViT-B-32/openai`, or `none`."
+CLIP_HELP = (
+    "Who measures how well a picture fits its prompt: `embedded`, an open_clip model such as "
+    "`ViT-B-32/openai`, or `none`."
+)
 STRANGERS_HELP = "A folder with 20 or more photos of other people: they set the zero of the likeness scale."
 
 
 def new_project(primary: bool) -> None:
     """The form. ``primary``: it is the main thing on the page."""
     with st.form("new project", border=not primary):
-        name, trigger, noun = st.columns([2, 1, 1])
-        with name:
-            name = st.text_input("Name", placeholder="Anna, first sweep")
-        with trigger:
-            trigger = st.text_input("Trigger word", "zwx", help="A rare word that will mean this subject in prompts.")
-        with noun:
-            noun = st.text_input("Class noun", placeholder="woman", help="What the subject is: woman, man, dog.")
+        left, middle, right = st.columns([2, 1, 1])
+        name = left.text_input("Name", placeholder="Anna, first sweep")
+        trigger = middle.text_input("Trigger word", "zwx", help="A rare word that will mean this subject.")
+        noun = right.text_input("Class noun", placeholder="woman", help="What it is: woman, man, dog.")
         with st.expander("Base model and judges"):
             base = st.text_input("Base model", "embedded", help=BASE_HELP)
             face = judge("face", FACE_HELP)
@@ -72,6 +78,8 @@ def make(name: str, trigger: str, noun: str, base: str, face: str, clip: str, st
 
 def demo_button() -> None:
     """The demo project: photos, patterns and a queued sweep, ready to watch."""
+    if any(row["name"] == DEMO for row in views.projects(shared.open_workbench())):
+        return
     if st.button("Try it with the demo subject", icon=":material/play_circle:"):
         with st.spinner("Importing the demo's photos ..."):
             st.session_state["new project id"] = add_demo(shared.workspace(), shared.open_workbench())

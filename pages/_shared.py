@@ -1,5 +1,6 @@
-"""What every page starts with: the workspace, the project that the sidebar chose, cached tables, and a next step."""
+"""What pages share: the workspace, the project that the sidebar chose, cached tables, the way on."""
 
+import contextlib
 import re
 from pathlib import Path
 from typing import Any, NoReturn
@@ -8,13 +9,16 @@ import pandas as pd
 import streamlit as st
 from sqlite_utils import Database
 
-from workbench import analysis, patterns, settings, views
+from workbench import analysis, patterns, queue, settings, views
 from workbench.device import DeviceInfo
 from workbench.sentences import worker_state
 from workbench.workspace import Workspace
 
 HERE = Path(__file__).parent
-NO_WORKER = "Nothing trains until a worker runs. `python start.py` starts one; so does `python -m workbench worker`."
+NO_WORKER = (
+    "Nothing trains until a worker runs. `python start.py` starts one; so does `python -m workbench worker`."
+)
+
 
 def workspace() -> Workspace:
     return Workspace.default()
@@ -33,7 +37,7 @@ def project_picker() -> None:
     if made in names:
         st.session_state["project"] = made
     if names:
-        st.selectbox("Project", names, format_func=names.get, key="project", bind="query-params")
+        st.selectbox("Project", names, format_func=names.__getitem__, key="project", bind="query-params")
 
 
 @st.fragment(run_every=10)
@@ -54,7 +58,16 @@ def project_or_stop(db: Database) -> dict[str, Any]:
     chosen = st.session_state.get("project")
     row = views.project(db, chosen) if chosen else None
     if row is None:
-        nothing_yet("There is no project yet. A project is one question about one subject.", "home", "Make a project")
+        nothing_yet(
+            "There is no project yet. A project is one question about one subject.", "home", "Make a project"
+        )
+    return row
+
+
+def project_of(db: Database, run: dict[str, Any]) -> dict[str, Any]:
+    """The project that a run belongs to."""
+    row = views.project(db, run["project_id"])
+    assert row is not None  # the schema sees to it
     return row
 
 
@@ -65,9 +78,19 @@ def reference(db: Database, project: dict[str, Any]) -> list[dict[str, Any]]:
 
 def uploaded(files: list[Any]) -> list[tuple[str, bytes, str | None]]:
     """Uploaded photos, each with the text of the .txt file of the same name."""
-    texts = {Path(file.name).stem: file.getvalue().decode("utf-8", "replace") for file in files if file.name.endswith(".txt")}
+    texts = {
+        Path(file.name).stem: file.getvalue().decode("utf-8", "replace")
+        for file in files
+        if file.name.endswith(".txt")
+    }
     pictures = [file for file in files if not file.name.endswith(".txt")]
     return [(file.name, file.getvalue(), texts.get(Path(file.name).stem)) for file in pictures]
+
+
+def retry(run_id: int) -> None:
+    """Queue a failed or cancelled run again; where another page was quicker there is nothing left to do."""
+    with contextlib.suppress(queue.QueueError):
+        queue.retry(open_workbench(), run_id)
 
 
 def rater() -> str:

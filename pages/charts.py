@@ -26,9 +26,10 @@ def show(chart: alt.LayerChart, key: str, height: int = 460) -> list[dict[str, A
 
 
 def pictures(column: str, values: list[Any], metric: str, key: str) -> None:
-    """The previews behind a point, under the person's photos and the base row; what waits to be rated stays hidden."""
+    """The previews behind a point, under the person's photos and the base row."""
     previews = tables.previews[tables.previews["is_base"] | tables.previews[column].isin(values)]
-    chosen = gallery.choose(previews, plan, roles=ROLES[METRICS[metric].role], seeds=plan.seeds[:2])
+    seeds = () if column == "preview_id" else gallery.shown_seeds(plan)
+    chosen = gallery.choose(previews, plan, roles=ROLES[METRICS[metric].role], seeds=seeds)
     held = rating.held_back_tokens(db, project, shared.rater())
     grid = gallery.with_photos(gallery.preview_grid(chosen, plan, held), shared.reference(db, project))
     picked = picture_grid(grid, 128, None, key)
@@ -41,7 +42,11 @@ def metric_choice() -> str:
     """A score that was measured."""
     measured = [key for key in METRICS if tables.checkpoints[key].notna().any()]
     titles = {key: METRICS[key].title for key in measured}
-    return str(st.selectbox("Score", measured, format_func=titles.get, key="score", bind="query-params", width=440))
+    return str(
+        st.selectbox(
+            "Score", measured, format_func=titles.__getitem__, key="score", bind="query-params", width=440
+        )
+    )
 
 
 def behind(column: str, values: list[Any], metric: str, key: str) -> None:
@@ -54,7 +59,9 @@ def behind(column: str, values: list[Any], metric: str, key: str) -> None:
 
 
 def download(table: pd.DataFrame, name: str) -> None:
-    st.download_button("Download as CSV", table.to_csv(index=False), f"{name}.csv", "text/csv", icon=":material/download:")
+    st.download_button(
+        "Download as CSV", table.to_csv(index=False), f"{name}.csv", "text/csv", icon=":material/download:"
+    )
 
 
 def only_one_differs() -> None:
@@ -63,11 +70,13 @@ def only_one_differs() -> None:
     rows = contrast_table(tables, metric)
     if rows.empty:
         shared.nothing_yet(
-            "No two measured patterns differ in exactly one setting. Clone a pattern and change one thing.", "patterns", "Clone one"
+            "No two measured patterns differ in exactly one setting. Clone a pattern and change one thing.",
+            "patterns",
+            "Clone one",
         )
     picked = show(charts.contrast_chart(rows), "pairs", FRAME_PX + ROW_PX * len(rows))
     row = shared.matching(rows, picked[0]) if picked else rows.iloc[0]
-    st.subheader(row["change"])
+    st.subheader(shared.plain(row["change"]))
     st.markdown(shared.plain(row["sentence"]))
     both = tables.runs[tables.runs["pattern_id"].isin([row["pattern_a"], row["pattern_b"]])]
     pictures("checkpoint_id", list(both["checkpoint_id"]), metric, "pair-pictures")
@@ -79,10 +88,16 @@ def by_setting() -> None:
     """A score over the values of one setting."""
     names = settings.varied(tables.settings)
     if not names:
-        shared.nothing_yet("All patterns have the same settings so far. Clone one and change something.", "patterns", "Clone one")
+        shared.nothing_yet(
+            "All patterns have the same settings so far. Clone one and change something.",
+            "patterns",
+            "Clone one",
+        )
     with st.container(horizontal=True):
         titles = {name: settings.field(name).title for name in names}
-        setting = st.selectbox("Setting", names, format_func=titles.get, key="setting", bind="query-params", width=280)
+        setting = st.selectbox(
+            "Setting", names, format_func=titles.__getitem__, key="setting", bind="query-params", width=280
+        )
         metric = metric_choice()
     picked = show(charts.score_by_setting(tables, setting, metric), "by-setting")
     runs = [point["run_id"] for point in picked]
@@ -95,7 +110,9 @@ def by_checkpoint() -> None:
     """A score over the course of the training."""
     with st.container(horizontal=True):
         metric = metric_choice()
-        place = st.segmented_control("Over", PLACES, default="updates", key="over", bind="query-params", required=True)
+        place = st.segmented_control(
+            "Over", PLACES, default="updates", key="over", bind="query-params", required=True
+        )
     chart = charts.score_by_checkpoint(tables.checkpoints, metric, PLACES[place], tables.labels)
     ids = [point["checkpoint_id"] for point in show(chart, "by-checkpoint")]
     behind("checkpoint_id", ids, metric, "checkpoint-pictures")
@@ -124,7 +141,16 @@ db = shared.open_workbench()
 project = shared.project_or_stop(db)
 tables, plan = shared.tables(db, project["id"]), plan_of(db, project["id"])
 if not tables.checkpoints["n_previews"].sum():
-    shared.nothing_yet("No scores yet. The first points come with the first checkpoint.", "queue", "See the queue")
-view = st.segmented_control("View", VIEWS, default="Only one thing differs", key="view", bind="query-params",
-                            required=True, label_visibility="collapsed")
+    shared.nothing_yet(
+        "No scores yet. The first points come with the first checkpoint.", "queue", "See the queue"
+    )
+view = st.segmented_control(
+    "View",
+    VIEWS,
+    default="Only one thing differs",
+    key="view",
+    bind="query-params",
+    required=True,
+    label_visibility="collapsed",
+)
 VIEWS[view]()

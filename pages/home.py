@@ -8,15 +8,14 @@ from sqlite_utils import Database
 from pages import _shared as shared
 from pages._pictures import picture_grid
 from pages._projects import demo_button, new_project
-from workbench import gallery, queue, rating, views
+from workbench import gallery, rating, views
 from workbench.best import best_so_far
 from workbench.metrics import METRICS
 from workbench.next_step import next_step
 from workbench.plan import plan_of
-from workbench.progress import progress
+from workbench.progress import Progress, progress
 from workbench.verdicts import verdict
 from workbench.words import duration
-
 
 
 @st.fragment(run_every=5)
@@ -32,12 +31,22 @@ def standing(project_id: int) -> None:
     runs.metric("Runs done", f"{now.runs_done} of {now.runs_total}")
     runs.caption(" · ".join(f"{count} {word}" for word, count in others.items() if count))
     previews.metric("Previews", f"{now.previews_done} of {now.previews_expected}")
-    scores.metric("Scores", f"{now.scores_missing} to come" if now.scores_missing else "all there")
-    left.metric("Time left", "nothing to do" if now.finished else duration(now.eta_s) if now.eta_s else "not known yet")
+    scores.metric("Scores", scores_text(now))
+    left.metric(
+        "Time left",
+        "nothing to do" if now.finished else duration(now.eta_s) if now.eta_s else "not known yet",
+    )
     if not now.finished and now.runs_total:
         st.progress(now.share)
         if now.worker is None:
             st.warning(shared.NO_WORKER, icon=":material/power_off:")
+
+
+def scores_text(now: Progress) -> str:
+    """How many scores are still to come."""
+    if not now.previews_done:
+        return "none yet"
+    return f"{now.scores_missing} to come" if now.scores_missing else "all there"
 
 
 def best(db: Database, project: dict[str, Any]) -> None:
@@ -46,7 +55,7 @@ def best(db: Database, project: dict[str, Any]) -> None:
     found = best_so_far(tables)
     if found is None:
         return
-    st.subheader(f"Best so far: {found.label}")
+    st.subheader(f"Best so far: {shared.plain(found.label)}")
     st.markdown(shared.plain(verdict(found.wording, found.params)))
     held = rating.held_back_tokens(db, project, shared.rater())
     grid = gallery.checkpoint_grid(tables.previews, plan, found.checkpoint_ids[:1], held)
@@ -61,18 +70,25 @@ def failures(failed: list[dict[str, Any]]) -> None:
     st.subheader("What went wrong")
     for run in failed:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{shared.plain(run['label'])}, seed {run['seed']}** {shared.plain(views.why(run))}")
-            if st.button("Retry", key=f"retry-{run['id']}", icon=":material/replay:"):
-                queue.retry(shared.open_workbench(), run["id"])
-                st.rerun()
+            st.markdown(
+                f"**{shared.plain(run['label'])}, seed {run['seed']}** {shared.plain(views.why(run))}"
+            )
+            st.button(
+                "Retry",
+                key=f"retry-{run['id']}",
+                icon=":material/replay:",
+                on_click=shared.retry,
+                args=(run["id"],),
+            )
 
 
 def welcome() -> None:
     """The first start: what this is for, and two ways to begin."""
     st.title("Which settings make the best LoRA of this person?")
     st.markdown(
-        "Bring some photos of one subject. The workbench trains a LoRA for every pattern of settings, makes the same "
-        "previews from each, measures likeness, lets you rate blind, and says which setting helped and how sure that is."
+        "Bring some photos of one subject. The workbench trains a LoRA for every pattern of settings, makes "
+        "the same previews from each, measures likeness, lets you rate blind, and says which setting helped "
+        "and how sure that is."
     )
     new_project(primary=True)
     demo_button()
@@ -83,7 +99,7 @@ if not views.projects(db):
     welcome()
     st.stop()
 project = shared.project_or_stop(db)
-st.title(project["name"])
+st.title(shared.plain(project["name"]))
 st.markdown(
     f"Which settings make the best LoRA of this {shared.plain(project['class_noun'])}? "
     f"The trigger word is **{shared.plain(project['trigger_word'])}**."

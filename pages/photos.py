@@ -1,6 +1,8 @@
 """Photos: bring them in, see what became of each, and correct captions and the split."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
@@ -13,8 +15,8 @@ from workbench.dataset_warnings import dataset_warnings
 TYPES = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "txt"]
 SIDES = ["train", "reference"]
 SPLIT_HELP = (
-    "A quarter of the photos, at most ten, is held out as reference before any training: likeness is measured against "
-    "them only. Nearly equal photos stay on one side. Sub-folders named train and reference fix the split."
+    "A quarter of the photos, at most ten, is held out as reference before any training: likeness is "
+    "measured against them. Nearly equal photos stay on one side. Folders train and reference fix it."
 )
 
 
@@ -22,18 +24,27 @@ def add(primary: bool) -> None:
     """Two ways in: a folder on this computer, which copies nothing over the network, or an upload."""
     by_folder, by_upload = st.tabs(["From a folder", "Upload"])
     with by_folder:
-        folder = st.text_input("Folder on this computer", placeholder=str(Path.home() / "photos" / "anna"), help=SPLIT_HELP)
-        kind = "primary" if primary else "secondary"
-        if st.button("Import the folder", type=kind, icon=":material/folder_open:", disabled=not folder.strip()):
-            bring_in(lambda **options: photos.add_folder(ws, project["id"], Path(folder).expanduser(), **options))
+        folder = st.text_input(
+            "Folder on this computer", placeholder=str(Path.home() / "photos" / "anna"), help=SPLIT_HELP
+        )
+        kind: Literal["primary", "secondary"] = "primary" if primary else "secondary"
+        if st.button("Import the folder", type=kind, icon=":material/folder_open:"):
+            typed = folder.strip().strip('"')  # Windows copies paths with quotes
+            if typed:
+                path = Path(typed).expanduser()
+                bring_in(lambda **options: photos.add_folder(ws, project["id"], path, **options))
+            else:
+                st.error("Which folder? Type or paste its path first.")
     with by_upload:
-        files = st.file_uploader("Photos, and a .txt with the caption for each if you have them", TYPES, True, help=SPLIT_HELP)
-        if st.button("Import the uploaded photos", icon=":material/upload:", disabled=not files):
+        files = st.file_uploader(
+            "Photos, and a .txt with the caption for each if you have them", TYPES, True, help=SPLIT_HELP
+        )
+        if files and st.button("Import the uploaded photos", icon=":material/upload:"):
             sources = shared.uploaded(files)
             bring_in(lambda **options: photos.add_photos(ws, project["id"], sources, **options))
 
 
-def bring_in(work) -> None:
+def bring_in(work: Callable[..., photos.Import]) -> None:
     """Import with a progress bar; what was skipped is shown after the page has come up again."""
     bar = st.progress(0.0, "Reading the photos ...")
     try:
@@ -54,7 +65,7 @@ def tell(done: photos.Import) -> None:
         st.warning(f"{len(done.skipped)} skipped:\n{skipped}")
 
 
-def show(rows) -> None:
+def show(rows: list[dict[str, Any]]) -> None:
     """Every photo as it will be trained on, or held out, with its exact caption."""
     for side, title in (
         ("train", "Trained on"),
@@ -65,7 +76,7 @@ def show(rows) -> None:
         picture_flow([gallery.photo_picture(row) for row in chosen], 136)
 
 
-def edit(rows) -> None:
+def edit(rows: list[dict[str, Any]]) -> None:
     """Captions and sides in a table; saving makes a new version, the old one stays with its runs."""
     table = pd.DataFrame(
         {
@@ -113,9 +124,9 @@ if project["dataset_id"] is None:
     add(primary=True)
     st.stop()
 
-version = views.dataset(db, project["dataset_id"])
-rows = views.photos(db, version["id"])
-st.caption(f"Version {version['version']} · {gallery.side_text(version)} · trigger {shared.plain(version['trigger_word'])}")
+version = views.dataset(db, project["dataset_id"]) or {}
+rows = views.photos(db, project["dataset_id"])
+st.caption(shared.plain(gallery.version_text(version)))
 for warning in dataset_warnings(rows, version["size_px"], faces=project["face_judge"] != "none"):
     st.warning(shared.plain(warning), icon=":material/info:")
 with st.expander("Add photos", icon=":material/add_photo_alternate:"):

@@ -3,6 +3,7 @@
 from typing import Any
 
 import streamlit as st
+from sqlite_utils import Database
 
 from pages import _shared as shared
 from pages._pictures import picture_grid
@@ -12,7 +13,6 @@ from workbench.progress import Progress, progress
 from workbench.words import duration
 
 ROW_PX = 35
-OVER = ("failed", "cancelled")
 
 
 @st.fragment(run_every=2)
@@ -28,7 +28,10 @@ def sweep() -> None:
 def overview(now: Progress) -> None:
     """One bar for the whole sweep, with the time that is left."""
     ended = now.runs_done + now.runs_failed + now.runs_cancelled
-    parts = [f"{ended} of {now.runs_total} runs ended", f"{now.previews_done} of {now.previews_expected} previews"]
+    parts = [
+        f"{ended} of {now.runs_total} runs ended",
+        f"{now.previews_done} of {now.previews_expected} previews",
+    ]
     if now.scores_missing:
         parts.append(f"{now.scores_missing} scores to come")
     if now.eta_s and not now.finished:
@@ -39,8 +42,8 @@ def overview(now: Progress) -> None:
 
 
 def table(listed: list[dict[str, Any]]) -> dict[str, Any]:
-    """All runs, newest first; the one that is ticked, or that trains now, or that came last."""
-    rows = sorted(listed, key=lambda run: (run["status"] != "running", -run["id"]))
+    """All runs; returns the one that is ticked, else the first: it trains, or is next, or was last."""
+    rows = views.in_queue_order(listed)
     columns = {
         "run": st.column_config.NumberColumn(width=50),
         "pattern": st.column_config.TextColumn(width=170),
@@ -55,7 +58,7 @@ def table(listed: list[dict[str, Any]]) -> dict[str, Any]:
         on_select="rerun",
         selection_mode="single-row",
         key="runs",
-        height=min(ROW_PX * (len(rows) + 1) + 3, 12 * ROW_PX),
+        height=min(ROW_PX * (len(rows) + 1) + 3, 13 * ROW_PX + 3),
     )
     return rows[picked.selection.rows[0]] if picked.selection.rows else rows[0]
 
@@ -63,32 +66,49 @@ def table(listed: list[dict[str, Any]]) -> dict[str, Any]:
 def detail(run: dict[str, Any]) -> None:
     """One run: its loss, its log, the pictures that it has made so far."""
     db = shared.open_workbench()
-    st.subheader(f"{run['label']}, seed {run['seed']}: {sentences.status_word(run['status'])}")
+    st.subheader(shared.plain(f"{run['label']}, seed {run['seed']}: {sentences.status_word(run['status'])}"))
     why = views.why(run)
     if why:
         st.markdown(shared.plain(why))
     with st.container(horizontal=True):
-        if run["status"] in ("queued", "running") and st.button("Cancel", icon=":material/stop:", key=f"cancel-{run['id']}"):
-            queue.cancel(db, run["id"])
-            st.rerun(scope="fragment")
-        if run["status"] in OVER and st.button("Retry", icon=":material/replay:", key=f"retry-{run['id']}"):
-            queue.retry(db, run["id"])
-            st.rerun(scope="fragment")
+        if run["status"] in ("queued", "running"):
+            st.button(
+                "Cancel",
+                icon=":material/stop:",
+                key=f"cancel-{run['id']}",
+                on_click=cancel,
+                args=(run["id"],),
+            )
+        if run["status"] in ("failed", "cancelled"):
+            st.button(
+                "Retry",
+                icon=":material/replay:",
+                key=f"retry-{run['id']}",
+                on_click=shared.retry,
+                args=(run["id"],),
+            )
         if st.button("Open the run", icon=":material/open_in_new:", key=f"open-{run['id']}"):
             shared.go("run", run=str(run["id"]))
+    points, lines = run_log.losses(ws, run["id"]), run_log.log_tail(ws, run["id"], 14)
+    if not points and not lines:
+        st.caption("It has not started yet.")
+        return
     loss, log = st.columns(2)
-    points = run_log.losses(ws, run["id"])
     with loss:
         if points:
             st.altair_chart(charts.loss_curve(points), key=f"loss-{run['id']}", height=280)
         else:
             st.caption("No loss yet.")
     with log:
-        st.code(run_log.log_tail(ws, run["id"], 14) or "nothing logged yet", language=None, height=280, wrap_lines=True)
+        st.code(lines or "nothing logged yet", language=None, height=280, wrap_lines=True)
     samples(db, run)
 
 
-def samples(db, run: dict[str, Any]) -> None:
+def cancel(run_id: int) -> None:
+    queue.cancel(shared.open_workbench(), run_id)
+
+
+def samples(db: Database, run: dict[str, Any]) -> None:
     """The run's previews as they appear; those that wait to be rated stay hidden."""
     previews = shared.tables(db, project["id"]).previews
     own = previews[previews["run_id"] == run["id"]]
@@ -96,12 +116,19 @@ def samples(db, run: dict[str, Any]) -> None:
         return
     plan = plan_of(db, project["id"])
     held = rating.held_back_tokens(db, project, shared.rater())
-    picture_grid(gallery.preview_grid(gallery.choose(own, plan, seeds=plan.seeds[:2]), plan, held), 112, None, "samples")
+    picture_grid(
+        gallery.preview_grid(gallery.choose(own, plan, seeds=gallery.shown_seeds(plan)), plan, held),
+        112,
+        None,
+        "samples",
+    )
 
 
 st.title("Queue")
 ws, db = shared.workspace(), shared.open_workbench()
 project = shared.project_or_stop(db)
 if not views.runs(db, project["id"]):
-    shared.nothing_yet("Nothing is queued. Choose patterns and seeds, and queue them.", "patterns", "Choose patterns")
+    shared.nothing_yet(
+        "Nothing is queued. Choose patterns and seeds, and queue them.", "patterns", "Choose patterns"
+    )
 sweep()

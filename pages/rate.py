@@ -31,13 +31,18 @@ def panel() -> None:
     with picture:
         big_picture(gallery.preview_url(item.token, full=True), "the picture to rate", "58vh")
     with side:
-        st.caption(f"Picture {item.done + 1} of {item.done + item.remaining} · about {item.minutes_left:.0f} min left")
+        st.caption(progress_text(item))
         st.markdown(f"Asked for: **{shared.plain(item.text)}**")
         marks = sliders(item)
         buttons(item, marks, shown_at)
     with always_in_view("the person"):
         st.caption("The person, in photos that no training saw")
-        picture_flow(gallery.photo_pictures(reference), 88)
+        picture_flow(gallery.photo_pictures(reference), 84)
+
+
+def progress_text(item: rating.Item) -> str:
+    left = max(round(item.minutes_left), 1)
+    return f"Picture {item.done + 1} of {item.done + item.remaining} · about {left} min left"
 
 
 def first_shown(item: rating.Item) -> float:
@@ -62,46 +67,70 @@ def sliders(item: rating.Item) -> dict[str, float]:
 def buttons(item: rating.Item, marks: dict[str, float], shown_at: float) -> None:
     """Save, skip, undo: each is on disk before the next picture comes."""
     with st.container(horizontal=True):
-        save = st.button("Save and next", type="primary", disabled=not marks, shortcut="Ctrl+Enter")
-        skip = st.button("Skip", help="This picture is not judged and won't come again.")
-        undo = st.button("Undo", disabled=not item.done, help="Brings the last picture back.", icon=":material/undo:")
+        st.button(
+            "Save and next",
+            type="primary",
+            disabled=not marks,
+            shortcut="Ctrl+Enter",
+            on_click=answered,
+            args=(item, marks, shown_at),
+        )
+        st.button(
+            "Skip",
+            help="This picture is not judged and won't come again.",
+            on_click=answered,
+            args=(item, {}, shown_at),
+        )
+        undo_button("Undo", disabled=not item.done)
+
+
+def undo_button(label: str, disabled: bool = False) -> None:
+    st.button(
+        label, disabled=disabled, on_click=undo, icon=":material/undo:", help="Brings the last picture back."
+    )
+
+
+def answered(item: rating.Item, marks: dict[str, float], shown_at: float) -> None:
+    """Commit the marks of the picture that was on show when the button was drawn; no marks = skipped."""
     db = shared.open_workbench()
-    if save:
+    if marks:
         rating.save(db, item, shared.rater(), session, marks, shown_at)
-    elif skip:
+    else:
         rating.skip(db, item, shared.rater(), session, shown_at)
-    elif undo:
-        st.session_state["undone"] = rating.undo_last(db, project, shared.rater())
-    if save or skip:
-        st.session_state.pop("undone", None)
-    if save or skip or undo:
-        st.rerun(scope="fragment")
+    st.session_state.pop("undone", None)
+
+
+def undo() -> None:
+    st.session_state["undone"] = rating.undo_last(shared.open_workbench(), project, shared.rater())
 
 
 def finished() -> None:
     """All done: what the marks are good for, and how steady they were."""
     db = shared.open_workbench()
     if not rating.rating_set(db, project):
-        shared.nothing_yet("No pictures to rate yet. They come with the first checkpoints.", "queue", "See the queue")
+        shared.nothing_yet(
+            "No pictures to rate yet. They come with the first checkpoints.", "queue", "See the queue"
+        )
     st.success("Every picture has been rated. Thank you.", icon=":material/check:")
     steady = rating.reliability(db, project, shared.rater())
     if steady:
         st.markdown(
-            f"Where the same picture came twice, your two marks lay **{steady.mean_difference:.0f} points** apart on "
-            f"average ({steady.n} pairs of marks). Differences smaller than that say little."
+            "Where the same picture came twice, your two marks lay "
+            f"**{steady.mean_difference:.0f} points** apart on average ({steady.n} pairs of marks). "
+            "Differences smaller than that say little."
         )
     if st.button("See what the marks say", type="primary", icon=":material/bar_chart:"):
         shared.go("charts")
-    if st.button("Undo the last mark", icon=":material/undo:"):
-        st.session_state["undone"] = rating.undo_last(db, project, shared.rater())
-        st.rerun(scope="fragment")
+    undo_button("Undo the last one")
 
 
 title, who = st.columns([4, 1], vertical_alignment="bottom")
 title.title("Rate")
 project = shared.project_or_stop(shared.open_workbench())
 with who:
-    st.text_input("Your name", "me", key="rater", persist_state="session", help="Marks are kept apart by name.")
+    st.text_input(
+        "Your name", "me", key="rater", persist_state="session", help="Marks are kept apart by name."
+    )
 reference = shared.reference(shared.open_workbench(), project)
 session = st.session_state.setdefault("rating session", secrets.token_hex(8))
 panel()

@@ -1,5 +1,7 @@
 """Run: one training with everything about it, and ways to train it again."""
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -15,10 +17,14 @@ from workbench.words import duration
 def wanted_run() -> dict[str, Any]:
     """The run that the address names (?run=7)."""
     number = st.query_params.get("run", "")
-    found = views.run(db, int(number)) if number.isdigit() else None
+    found = views.run(db, int(number)) if re.fullmatch("[0-9]{1,9}", number) else None
     if found is None:
         st.title("Run")
-        shared.nothing_yet(f"There is no run {number}." if number else "No run was chosen.", "queue", "Choose one")
+        shared.nothing_yet(
+            f"There is no run {shared.plain(number)}." if number else "No run was chosen.",
+            "queue",
+            "Choose one",
+        )
     return found
 
 
@@ -35,7 +41,9 @@ def facts() -> None:
         column.metric(name, value)
     if views.why(run):
         st.warning(shared.plain(views.why(run)))
-    if run["status"] in ("failed", "cancelled") and st.button("Retry from the last saved state", icon=":material/replay:"):
+    if run["status"] in ("failed", "cancelled") and st.button(
+        "Retry from the last saved state", icon=":material/replay:"
+    ):
         again(lambda: queue.retry(db, run["id"]))
 
 
@@ -55,7 +63,7 @@ def retrain() -> None:
             again(lambda: queue.retrain(db, run["id"], changes=changes, label=label))
 
 
-def again(work) -> None:
+def again(work: Callable[[], object]) -> None:
     try:
         work()
     except (queue.QueueError, patterns.PatternError, settings.ConfigError) as error:
@@ -72,7 +80,7 @@ def checkpoints() -> None:
     st.subheader("LoRA files")
     columns = {
         "download": st.column_config.LinkColumn(display_text="download", width="small"),
-        "file": st.column_config.TextColumn(width="large"),
+        "file": st.column_config.TextColumn(width=330),
     }
     st.dataframe(rows, hide_index=True, column_config=columns)
     st.caption(f"In {ws.home}. They load in every tool that reads kohya's LoRA files.")
@@ -85,7 +93,9 @@ def pictures() -> None:
         return
     st.subheader("Previews")
     plan = plan_of(db, project["id"])
-    own = gallery.choose(table[table["is_base"] | (table["run_id"] == run["id"])], plan, seeds=plan.seeds[:2])
+    own = gallery.choose(
+        table[table["is_base"] | (table["run_id"] == run["id"])], plan, seeds=gallery.shown_seeds(plan)
+    )
     held = rating.held_back_tokens(db, project, shared.rater())
     picked = picture_grid(gallery.preview_grid(own, plan, held), 112, None, "run-pictures")
     if picked:
@@ -95,9 +105,9 @@ def pictures() -> None:
 
 ws, db = shared.workspace(), shared.open_workbench()
 run = wanted_run()
-project = views.project(db, run["project_id"])
+project = shared.project_of(db, run)
 config = patterns.get(db, run["pattern_id"])
-st.title(f"{run['label']}, seed {run['seed']}")
+st.title(shared.plain(f"{run['label']}, seed {run['seed']}"))
 st.caption(f"Run {run['id']} of {shared.plain(project['name'])}")
 facts()
 retrain()

@@ -81,12 +81,17 @@ def adapter(base):
     return attached(base)
 
 
-def answer(base, adapter=None, strength=1.0, grad=False):
-    """What the base says to fixed noise, through text encoder and U-Net."""
+def speak(base, grad=False):
+    """What the base says to fixed noise, through text encoder and U-Net, with whatever adapter is in use."""
     noise = torch.randn(2, 16, 8, 8, generator=torch.Generator().manual_seed(5))
-    with torch.set_grad_enabled(grad), use(base, adapter, strength):
+    with torch.set_grad_enabled(grad):
         embeddings = encode(base, ["photo of a woman", "photo of a man"], 1, grad=grad)
         return base.unet(noise, 300, embeddings, return_dict=False)[0]
+
+
+def answer(base, adapter=None, strength=1.0, grad=False):
+    with use(base, adapter, strength):
+        return speak(base, grad)
 
 
 def fingerprint(base):
@@ -242,13 +247,32 @@ def test_use_inside_use_gives_back_the_outer_adapter_and_strength(base, adapter)
 
 
 def test_use_inside_use_of_one_adapter_gives_back_the_outer_strength(base, adapter):
-    noise = torch.randn(1, 16, 8, 8, generator=torch.Generator().manual_seed(5))
-    text = encode(base, ["photo"], 1)
-    with torch.no_grad(), use(base, adapter, 0.5):
-        before = base.unet(noise, 300, text, return_dict=False)[0]
+    with use(base, adapter, 0.5):
+        before = speak(base)
         with use(base, adapter, 2.0):
-            assert not torch.equal(base.unet(noise, 300, text, return_dict=False)[0], before)
-        assert torch.equal(base.unet(noise, 300, text, return_dict=False)[0], before)
+            assert not torch.equal(speak(base), before)
+        assert torch.equal(speak(base), before)
+
+
+def test_an_adapter_that_comes_and_goes_does_not_push_out_the_one_in_use(base, adapter):
+    with use(base, adapter):
+        before = speak(base)
+        second = attached(base, "second", modules="attention", text_encoder=False)
+        assert torch.equal(speak(base), before)
+        second.detach()
+        assert torch.equal(speak(base), before)
+
+
+def test_an_adapter_that_goes_while_in_use_leaves_the_plain_base_not_another_adapter(base, adapter):
+    for parameter in adapter.parameters():
+        parameter.requires_grad_(False)
+    plain = speak(base)
+    second = attached(base, "second", seed=2)
+    with use(base, second):
+        second.detach()
+        assert torch.equal(speak(base), plain)
+    assert torch.equal(speak(base), plain)
+    assert not any(parameter.requires_grad for parameter in adapter.parameters())
 
 
 def train(base, adapter, updates, between=lambda: None):
@@ -319,9 +343,7 @@ def test_swapped_weights_are_seen_inside_and_gone_afterwards(base, adapter):
         raise RuntimeError("in the middle")
     assert_untouched(base, before)
     with use(base, adapter), swapped(base, {}):  # no adapter takes part in it, whoever was chosen before
-        noise = torch.randn(1, 16, 8, 8, generator=torch.Generator().manual_seed(5))
-        inside = base.unet(noise, 1, torch.ones(1, 48, 128), return_dict=False)[0]
-    assert torch.equal(inside, base.unet(noise, 1, torch.ones(1, 48, 128), return_dict=False)[0])
+        assert torch.equal(speak(base), plain)
 
 
 def test_a_state_goes_back_into_another_adapter_bit_for_bit(base, adapter):

@@ -158,6 +158,25 @@ def test_where_the_judge_is_gone_the_last_one_speaks_and_with_judge_none_nobody(
     assert best_so_far(read).label == "baseline"
 
 
+def test_a_bare_reason_never_hides_a_score(filled):
+    before = preview_table(filled.db, filled.project_id)["likeness"]
+    stored = results.previews(filled.db, filled.project_id, filled.plan_id)
+    reason = {"metric": "likeness", "value": None, "calibration_id": None, "detail": "{}"}
+    for judge, status in ((None, "unavailable"), (filled.face_judge, "not_calibrated")):
+        rows = [{**reason, "preview_id": row["id"], "judge_id": judge, "status": status} for row in stored]
+        results.add_scores(filled.db, rows)
+    table = preview_table(filled.db, filled.project_id)
+    assert table["likeness"].equals(before) and "unavailable" not in set(table["face_status"])
+
+
+def test_a_preview_that_was_not_judged_has_no_face_status_of_its_own(filled):
+    filled.db.execute("update scores set value = null, status = 'unavailable' where metric = 'likeness'")
+    table = preview_table(filled.db, filled.project_id)
+    sound = table[table["picture_status"] == "ok"]
+    assert set(sound["face_status"]) == {"unavailable"} and sound["face_found"].isna().all()
+    assert table.loc[table["picture_status"] == "black", "face_found"].tolist() == [0.0]
+
+
 def test_an_unknown_project_is_named(shared):
     with pytest.raises(LookupError, match="project 99"):
         preview_table(shared.db, 99)
@@ -265,10 +284,10 @@ def test_every_run_offers_as_many_checkpoints_as_the_run_with_the_fewest(filled)
         [first["id"]],
     )
     filled.db.execute("delete from previews where checkpoint_id = ?", [first["id"]])
-    # the first checkpoint of the baseline would win, but the last run has only its last checkpoint to offer
+    # the first checkpoint of the baseline would win, but one run has only its last checkpoint to offer
     filled.db.execute(
-        "update scores set value = 0.8 where metric = 'likeness' and preview_id in (select v.id from previews v "
-        "join checkpoints c on c.id = v.checkpoint_id where c.run_id = ? and not c.is_last)",
+        "update scores set value = 0.8 where metric = 'likeness' and preview_id in (select v.id "
+        "from previews v join checkpoints c on c.id = v.checkpoint_id where c.run_id = ? and not c.is_last)",
         [filled.run_ids[0]],
     )
     ranked = pattern_table(filled.db, filled.project_id).set_index("label")

@@ -28,9 +28,24 @@ def free_port():
 
 
 def start(home, port):
-    command = [sys.executable, "-m", "workbench", "--home", str(home), "app", "--port", str(port), "--watch-stdin"]
+    command = [
+        sys.executable,
+        "-m",
+        "workbench",
+        "--home",
+        str(home),
+        "app",
+        "--port",
+        str(port),
+        "--watch-stdin",
+    ]
     return subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
+        command,
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
     )
 
 
@@ -51,7 +66,7 @@ def server(workspace):
 
 @pytest.fixture(scope="module")
 def get(server):
-    """get(path) -> (status, headers, body); the path goes out as it is, the host is this machine unless given."""
+    """get(path) -> (status, headers, body). The path goes out as it is, to this machine unless told."""
 
     def request(path, host=None):
         connection = http.client.HTTPConnection("127.0.0.1", server[1], timeout=20)
@@ -243,7 +258,10 @@ def test_the_first_visit_may_go_to_any_page_and_nothing_leaves_the_machine(works
         page.get_by_role("link", name="Charts").wait_for()  # the sidebar is app.py's
         page.locator("button.tile img").first.wait_for()
         assert asked
-        assert all(url.startswith((f"http://127.0.0.1:{port}/", f"ws://127.0.0.1:{port}/", "data:", "blob:")) for url in asked)
+        assert all(
+            url.startswith((f"http://127.0.0.1:{port}/", f"ws://127.0.0.1:{port}/", "data:", "blob:"))
+            for url in asked
+        )
     finally:
         process.stdin.close()
         process.wait(20)

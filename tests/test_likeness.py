@@ -85,7 +85,7 @@ def test_the_largest_central_face_counts_and_others_are_flagged():
 
 
 def test_a_clearly_larger_face_beats_a_central_one():
-    small, large = face(28, 28, 60, 60), face(0, 0, 60, 60)
+    small, large = face(22, 22, 42, 42), face(0, 0, 40, 40)
     assert pick_face([small, large], (64, 64))[0] is large
 
 

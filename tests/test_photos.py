@@ -104,7 +104,7 @@ def test_sixteen_bits_are_scaled_not_clipped():
     levels = np.linspace(0, 65535, 80).astype(np.uint16)
     photo = read_photo(saved(Image.fromarray(np.tile(levels, (80, 1))), "PNG"))
     row = np.asarray(photo)[40, :, 0].astype(int)
-    assert row[0] == 0 and row[-1] == 255 and row[40] == pytest.approx(levels[40] / 257, abs=1)
+    assert row[0] == 0 and row[-1] == 255 and np.abs(row - levels / 257).max() <= 0.5
 
 
 def test_a_colour_profile_is_applied():

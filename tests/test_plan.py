@@ -4,7 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from db import library, results
-from workbench.plan import DEFAULT_PLAN, EvalPlan, Prompt, plan_of, set_plan
+from workbench import miniature
+from workbench.plan import EvalPlan, Prompt, plan_of, set_plan
 from workbench.projects import ProjectError, add_project, find_project
 from workbench.workspace import Workspace
 
@@ -51,7 +52,7 @@ def test_a_new_plan_leaves_the_earlier_one_stored(db):
     second = set_plan(db, project, small())
     assert plan_of(db, project) == small()
     assert results.plan(db, first) is not None and second != first
-    assert set_plan(db, project, DEFAULT_PLAN) == first
+    assert set_plan(db, project, miniature.PLAN) == first
 
 
 def test_a_project_needs_its_words_and_a_free_name(db):

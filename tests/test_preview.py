@@ -139,7 +139,7 @@ def test_the_base_row_has_no_strength(base):
 
 
 def test_a_cells_noise_depends_on_its_seed_alone(base, lora):
-    """Alone, in another order, in another batch: the same picture (but for the rounding of other batch sizes)."""
+    """Alone, in another order, in another batch: the same picture (but for rounding by batch size)."""
     together = pixels(base, lora)
     reverse = pixels(base, lora, CELLS[::-1], batch_size=3)[::-1]
     alone = np.concatenate([pixels(base, lora, [cell]) for cell in CELLS])

@@ -20,6 +20,7 @@ def state(update: int) -> State:
         order=torch.tensor([2, 0, 1]),
         generators={"noise": chance.get_state()},
         scaler={"scale": 65536.0},
+        saved=[{"file": "lora-000001.safetensors", "update": 4}],
     )
 
 
@@ -28,7 +29,7 @@ def test_a_state_comes_back_bit_for_bit(tmp_path):
     save_state(tmp_path, saved)
     loaded = load_state(tmp_path, JOB)
     assert (loaded.update, loaded.seconds, loaded.started) == (7, saved.seconds, 1.75e9)
-    assert loaded.scaler == saved.scaler
+    assert loaded.scaler == saved.scaler and loaded.saved == saved.saved
     assert torch.equal(loaded.lora["m.lora_down.weight"], saved.lora["m.lora_down.weight"])
     assert torch.equal(loaded.order, saved.order)
     assert torch.equal(loaded.generators["noise"], saved.generators["noise"])

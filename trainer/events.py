@@ -87,7 +87,7 @@ class Stopped(Event):
 
 @dataclass(frozen=True)
 class Failed(Event):
-    """The run cannot go on; `params["what"]` has the details, `update` is the one that failed (0: the set-up).
+    """The run cannot go on; `params["what"]` says how, `update` is the one that failed (0: the set-up).
 
     Reasons: diverged, out_of_memory, bad_photos, bad_config, bad_state, proof_failed, cannot_write.
     """

@@ -54,6 +54,7 @@ def train(
                 continue
             runs.append(run)
             yield Started(job.run, run.total, run.update, run.effective, base.device.name)
+            yield from tuple(run.saved)  # told once more: whoever listened may have died before writing it down
 
         while runs:
             for run in tuple(runs):

@@ -7,7 +7,7 @@ import math
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -71,6 +71,7 @@ class Run:
         self.total = config.total_updates(len(photos))
         self.points = frozenset(config.save_points(len(photos)))
         self.update, self.seconds, self.started = 0, 0.0, time.time()
+        self.saved: list[Saved] = []  # the LoRA files so far
 
         # What it sees.
         self.captions = [photo.caption for photo in photos]
@@ -113,6 +114,8 @@ class Run:
         if state is not None:
             self.update, self.seconds, self.started = state.update, state.seconds, state.started
             self.order = state.order
+            events = [Saved(**{**event, "run": self.job.run}) for event in state.saved]
+            self.saved = [event for event in events if (self.job.out / event.file).is_file()]
             self.adapter.load_state(state.lora)
             restore_optimizer(self.optimizer, state.optimizer)
             for name, numbers in state.generators.items():
@@ -228,7 +231,7 @@ class Run:
         )
         written = write(self.adapter, path, metadata, config.save_precision)
         proof = prove(self.base, self.adapter, path, (self.captions[0],))
-        return Saved(
+        saved = Saved(
             job.run,
             file=path.name,
             update=self.update,
@@ -240,6 +243,8 @@ class Run:
             proof=proof,
             last=self.update == self.total,
         )
+        self.saved.append(saved)
+        return saved
 
     def state_is_due(self, every_s: float) -> bool:
         """Whether the last saved state is older than this."""
@@ -257,6 +262,7 @@ class Run:
             order=self.order,
             generators={name: stream.get_state() for name, stream in self.generators.items()},
             scaler=self.scaler.state_dict(),
+            saved=[asdict(event) for event in self.saved],
         )
         save_state(self.job.out / "state", state)
         self.state_time = time.monotonic()

@@ -31,6 +31,7 @@ class State:
     order: Tensor  # this epoch's photos, (images x repeats,)
     generators: dict[str, Tensor]
     scaler: dict[str, Any]
+    saved: list[dict[str, Any]]  # the LoRA files so far, as the events that told of them
 
 
 def save_state(folder: Path, state: State) -> None:
@@ -52,6 +53,7 @@ def save_state(folder: Path, state: State) -> None:
         "started": state.started,
         "optimizer": numbers,
         "scaler": state.scaler,
+        "saved": state.saved,
     }
     tensors = {key: value.detach().to("cpu").contiguous() for key, value in tensors.items()}
     folder.mkdir(parents=True, exist_ok=True)
@@ -111,6 +113,7 @@ def _unpack(facts: dict[str, Any], tensors: dict[str, Tensor]) -> State:
         tensors["order"],
         generators,
         facts["scaler"],
+        facts["saved"],
     )
 
 

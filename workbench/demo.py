@@ -7,41 +7,16 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from db import library
 from trainer import EMBEDDED
 from trainer.config import TrainConfig
 from workbench import patterns, queue
+from workbench.miniature import BASELINE
 from workbench.photos import add_folder
-from workbench.plan import EvalPlan, Prompt
 from workbench.projects import add_project
 from workbench.workspace import Workspace
 
 NAME = "Demo"
 SEEDS = (1, 2)
-
-PLAN = EvalPlan(
-    prompts=(
-        Prompt(text="photo of {trigger} {class_noun}, smiling, plain gray background"),
-        Prompt(text="photo of {trigger} {class_noun}"),
-        Prompt(text="photo of {trigger} {class_noun}, neutral expression, blue shirt, at the beach"),
-        Prompt(text="photo of a {class_noun}, smiling, plain gray background", role="neutral"),
-    ),
-    seeds=(101, 102, 103, 104),
-    strengths=(1.0,),
-    steps=20,
-    cfg=2.0,
-)
-
-BASELINE: dict[str, Any] = {
-    "dim": 16,
-    "alpha": 16.0,
-    "optimizer": "adamw",
-    "learning_rate": 2e-3,
-    "train_text_encoder": False,
-    "batch_size": 4,
-    "epochs": 30,
-    "save_every": 15,
-}
 
 # label -> (what is different, what to look for)
 SWEEP: dict[str, tuple[dict[str, Any], str]] = {
@@ -56,14 +31,9 @@ SWEEP: dict[str, tuple[dict[str, Any], str]] = {
 
 def add_demo(ws: Workspace, db: Database) -> int:
     """Make the demo project with its photos, plan and patterns, queue its runs, and return its id."""
-    project_id = add_project(db, NAME, "zwx", "woman", plan=PLAN)
+    project_id = add_project(db, NAME, "zwx", "woman")
     add_folder(ws, project_id, EMBEDDED / "subjects" / "subject_a")
     for label, (changes, note) in SWEEP.items():
         patterns.add(db, project_id, TrainConfig(**{**BASELINE, **changes}), label, note)
     queue.enqueue(db, project_id, [p.pattern_id for p in patterns.listed(db, project_id)], SEEDS)
     return project_id
-
-
-def add_demo_if_empty(ws: Workspace, db: Database) -> int | None:
-    """The demo, unless the workspace has a project already (then None)."""
-    return None if library.projects(db) else add_demo(ws, db)

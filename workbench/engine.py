@@ -150,7 +150,7 @@ class Engine:
         from workbench.studio import Studio
 
         if self.studio is None:
-            self.studio = Studio()
+            self.studio = Studio("cuda" if self.device.kind == "cuda" else "cpu")
         return self.studio
 
     def calibrate(self, command: Command) -> None:

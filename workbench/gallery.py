@@ -1,4 +1,4 @@
-"""What stands in which place of a picture grid: rows are checkpoints, columns are the plan's prompts and seeds."""
+"""What stands where in a picture grid: rows are checkpoints, columns are the plan's prompts and seeds."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -89,15 +89,22 @@ def photo_pictures(photos: Iterable[Mapping[str, Any]]) -> list[Picture]:
 
 def photo_picture(photo: Mapping[str, Any]) -> Picture:
     """A photo with its exact caption, and how it was cut."""
-    cut = {"face": "cut around the face", "centre": "cut from the middle", "none": "not cut"}.get(photo["crop"], photo["crop"])
+    cut = {"face": "cut around the face", "centre": "cut from the middle", "none": "not cut"}.get(
+        photo["crop"], photo["crop"]
+    )
     face = f"face {photo['face_px']:.0f} px" if photo["face_px"] else "no face found"
-    alike = f" · like others (group {photo['duplicate_group']})" if photo["duplicate_group"] is not None else ""
-    return Picture(photo_url(photo), photo["name"], photo["caption"], f"{photo['name']} · {cut} · {face}{alike}")
+    alike = (
+        f" · like others (group {photo['duplicate_group']})" if photo["duplicate_group"] is not None else ""
+    )
+    return Picture(
+        photo_url(photo), photo["name"], photo["caption"], f"{photo['name']} · {cut} · {face}{alike}"
+    )
 
 
-def side_text(dataset: Mapping[str, Any]) -> str:
-    """How large a dataset's squares are."""
-    return f"squares of {dataset['size_px']} px" if dataset["size_px"] else "squares as large as each photo allows"
+def version_text(dataset: Mapping[str, Any]) -> str:
+    """Which version of the photos this is, and how it was made."""
+    size = f"of {dataset['size_px']} px" if dataset["size_px"] else "as large as each photo allows"
+    return f"Version {dataset['version']} · squares {size} · trigger {dataset['trigger_word']}"
 
 
 def choose(
@@ -109,7 +116,7 @@ def choose(
     strength: float | None = None,
     last_only: bool = False,
 ) -> pd.DataFrame:
-    """The previews (rows of ``analysis.preview_table``) that a filter lets through; the base row has every strength.
+    """The previews (rows of ``preview_table``) that a filter lets through; the base row has every strength.
 
     No seeds = all, no strength = the plan's main one.
     """
@@ -120,6 +127,11 @@ def choose(
     if last_only:
         keep &= table["is_base"] | table["is_last"].astype(bool)
     return table[keep]
+
+
+def shown_seeds(plan: EvalPlan) -> tuple[int, ...]:
+    """Preview seeds for a quick look: the last two, since people rate the first and its pictures may wait."""
+    return plan.seeds[-2:]
 
 
 def preview_grid(table: pd.DataFrame, plan: EvalPlan, held: Collection[str] = ()) -> Grid:
@@ -147,7 +159,7 @@ def _row(
     by_cell = {(row["prompt"], row["seed"]): preview_tile(row, held) for row in group.to_dict("records")}
     hidden = group["token"].isin(list(held)).any()
     likeness = group.loc[group["role"] == "identity", "likeness"].dropna()
-    badge = f"likeness {likeness.mean():.0f}" if len(likeness) and not hidden else ""
+    badge = f"likeness {round(likeness.mean())}" if len(likeness) and not hidden else ""
     return GridRow(head, sub, badge, tuple(by_cell.get(cell) for cell in cells))
 
 
@@ -156,7 +168,7 @@ def preview_tile(row: Mapping[str, Any], held: Collection[str] = ()) -> Tile:
     if row["token"] in held:
         return Tile(waits=True)
     flaw = flaw_of(row)
-    note = flaw or (f"{row['likeness']:.0f}" if pd.notna(row["likeness"]) else "")
+    note = flaw or (str(round(row["likeness"])) if pd.notna(row["likeness"]) else "")
     return Tile(preview_url(row["token"]), row["text"], note, bool(flaw), id=row["token"])
 
 
@@ -180,11 +192,12 @@ def with_photos(grid: Grid, photos: Iterable[Mapping[str, Any]]) -> Grid:
 
 
 def checkpoint_grid(
-    table: pd.DataFrame, plan: EvalPlan, checkpoint_ids: Collection[int], held: Collection[str] = (), seeds: int = 2
+    table: pd.DataFrame, plan: EvalPlan, checkpoint_ids: Collection[int], held: Collection[str] = ()
 ) -> Grid:
-    """The base row and some checkpoints, on the prompts that name the subject and the plan's first seeds."""
-    chosen = choose(table, plan, roles=("identity",), seeds=plan.seeds[:seeds])
-    return preview_grid(chosen[chosen["is_base"] | chosen["checkpoint_id"].isin(list(checkpoint_ids))], plan, held)
+    """The base row and some checkpoints, on the prompts that name the subject."""
+    chosen = choose(table, plan, roles=("identity",), seeds=shown_seeds(plan))
+    wanted = chosen["is_base"] | chosen["checkpoint_id"].isin(list(checkpoint_ids))
+    return preview_grid(chosen[wanted], plan, held)
 
 
 # everything about one preview
@@ -209,14 +222,20 @@ def judged(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The scores and marks of a preview, each with its judge, or the reason why there is none."""
     found = []
     if pd.notna(row["likeness"]):
-        found.append(("likeness", f"{row['likeness']:.1f} (cosine {row['likeness_raw']:.3f}, {row['face_judge']})"))
+        found.append(
+            ("likeness", f"{row['likeness']:.1f} (cosine {row['likeness_raw']:.3f}, {row['face_judge']})")
+        )
     elif pd.notna(row["likeness_raw"]):
         found.append(("likeness", f"cosine {row['likeness_raw']:.3f}, {score_status('not_calibrated')}"))
     else:
-        found.append(("likeness", score_status(row["face_status"]) if row["face_status"] else "not judged yet"))
+        found.append(
+            ("likeness", score_status(row["face_status"]) if row["face_status"] else "not judged yet")
+        )
     if pd.notna(row["face_px"]):
         found.append(("face", f"{row['face_px']:.0f} px"))
-    clip = f"cosine {row['clip_t']:.3f} ({row['clip_judge']})" if pd.notna(row["clip_t"]) else "not judged yet"
+    clip = (
+        f"cosine {row['clip_t']:.3f} ({row['clip_judge']})" if pd.notna(row["clip_t"]) else "not judged yet"
+    )
     found.append(("prompt adherence", clip))
     for axis in HUMAN_AXES:
         if pd.notna(row[f"human_{axis}"]):

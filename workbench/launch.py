@@ -1,4 +1,4 @@
-"""Start the web app on this machine: Streamlit's pages, and the pictures and files of the workspace beside them."""
+"""Start the web app on this machine: Streamlit's pages, and the workspace's pictures beside them."""
 
 import io
 import os
@@ -56,7 +56,7 @@ def run_app(ws: Workspace, port: int, watch_stdin: bool = False) -> None:
 def build_app(ws: Workspace, port: int) -> st.App:
     """The app: pages, picture routes, and no answer to a host name that isn't this machine's."""
 
-    # Else the first visit takes pages/ for Streamlit's own kind of page folder and runs a page without app.py.
+    # Else the first visit takes pages/ for Streamlit's own kind of page folder and runs a page alone.
     PagesManager.uses_pages_directory = False
 
     @asynccontextmanager
@@ -118,7 +118,9 @@ def routes(ws: Workspace) -> list[Route]:
     ]
 
 
-def _answer(ws: Workspace, find: Callable[[Workspace, str], Response | None]) -> Callable[[Request], Response]:
+def _answer(
+    ws: Workspace, find: Callable[[Workspace, str], Response | None]
+) -> Callable[[Request], Response]:
     def endpoint(request: Request) -> Response:
         found = find(ws, request.path_params["name"])
         return found or Response("There is nothing here.", 404, {"Cache-Control": "no-store"})
@@ -133,7 +135,7 @@ def preview(ws: Workspace, name: str) -> Response | None:
         return None
     with closing(ws.open()) as db:
         row = results.preview_by_token(db, asked[1])
-    return row and _file(ws.path(row["thumb"] if asked[2] == "webp" else row["file"]))
+    return None if row is None else _file(ws.path(row["thumb"] if asked[2] == "webp" else row["file"]))
 
 
 def photo(ws: Workspace, name: str) -> Response | None:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from db import library
-from trainer.config import TrainConfig, differing, effective, inert, parse_config
+from trainer.config import TrainConfig, differing, effective, parse_config
 from workbench.device import known_precisions
 
 
@@ -96,32 +96,10 @@ def contrasts(db: Database, project_id: int) -> list[Contrast]:
 
 
 def _contrast(a: Pattern, b: Pattern, precisions: Collection[str]) -> Iterator[Contrast]:
-    names = differing_settings(a.config, b.config, precisions)
+    names = differing(effective(a.config, precisions), effective(b.config, precisions))
     if len(names) == 1:
         name = names[0]
         yield Contrast(name, a.pattern_id, b.pattern_id, getattr(a.config, name), getattr(b.config, name))
-
-
-def differing_settings(a: TrainConfig, b: TrainConfig, precisions: Collection[str]) -> list[str]:
-    """Effective settings in which two patterns differ, each decision counted once.
-
-    What merely follows from another setting is not a second difference: the text encoder's rate where it is the
-    learning rate, and the settings that one of the two optimisers makes inert.
-    """
-    names = differing(effective(a, precisions), effective(b, precisions))
-    followers = set()
-    if a.text_encoder_lr is None and b.text_encoder_lr is None:
-        followers.add("text_encoder_lr")
-    if "optimizer" in names:
-        followers |= {
-            name
-            for config in (a, b)
-            for name, reason in inert(config).items()
-            if reason == "adafactor_relative_step"
-        }
-    if "train_text_encoder" in names:
-        followers.add("text_encoder_lr")
-    return [name for name in names if name not in followers]
 
 
 def same_run(db: Database, project_id: int) -> list[list[Pattern]]:

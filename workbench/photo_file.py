@@ -91,7 +91,7 @@ def to_rgb(image: Image.Image, name: str) -> Image.Image:
     if image.mode == "F":
         raise BrokenPhoto(name, "holds numbers rather than colours (32-bit float): save it as JPEG or PNG.")
     if image.mode.startswith("I"):  # 16-bit grey; plain convert() would clip everything bright to white
-        depth = image.convert("I").point(lambda v: v * (1 / SIXTEEN_TO_EIGHT_BIT) + 0)
+        depth = image.convert("I").point(lambda v: v * (1 / SIXTEEN_TO_EIGHT_BIT) + 0.5)
         image = depth.convert("L")
     profile = image.info.get("icc_profile")
     if "A" in image.getbands() or "transparency" in image.info:

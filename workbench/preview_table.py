@@ -59,7 +59,7 @@ def preview_table(db: Database, project_id: int) -> pd.DataFrame:
     are cosines; ``face_px`` is the side of the face in pixels; ``human_*`` are marks from 0 to 100, mean
     over raters. ``face_found`` is 1, 0 (no face, or a broken picture) or missing (not judged).
     ``copy_gap``: by how many points of the scale the face is nearer to the nearest training photo than to
-    the nearest reference photo. ``is_main``: rendered at the plan's main strength (always so on the base
+    the nearest reference photo, beyond what is usual for real photos. ``is_main``: rendered at the plan's main strength (always so on the base
     row). ``attrs["left_out"]`` counts what is stored but not shown: previews of other plans, scores of
     other judges and of other calibrations.
     """
@@ -114,7 +114,8 @@ def face_columns(score: Row | None, picture_status: str) -> Row:
     columns["likeness"] = on_scale(score["value"], zero, real)
     if "nearest_train" in detail:
         nearest = [on_scale(detail[name], zero, real) for name in ("nearest_train", "nearest_reference")]
-        columns["copy_gap"] = nearest[0] - nearest[1]
+        usual = (detail.get("usual_gap") or 0.0) / (real - (zero or 0.0)) * 100
+        columns["copy_gap"] = nearest[0] - nearest[1] - usual
     return columns
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from db import library
+from workbench import miniature
 from workbench.plan import DEFAULT_PLAN, EvalPlan, set_plan
 
 
@@ -23,12 +24,12 @@ def add_project(
     face_judge: str = "embedded",
     clip_judge: str = "embedded",
     strangers: Path | None = None,
-    plan: EvalPlan = DEFAULT_PLAN,
+    plan: EvalPlan | None = None,
 ) -> int:
     """Make a project and return its id.
 
     ``strangers``: a folder with other people's faces, which sets the zero of the likeness scale.
-    Raises ProjectError for an empty word or a name that is taken.
+    ``plan``: None takes the one that suits the base model. Raises ProjectError for an empty word or a name that is taken.
     """
     words = {"a name": name, "a trigger word": trigger_word, "a class noun (woman, man, dog)": class_noun}
     for what, word in words.items():
@@ -46,7 +47,7 @@ def add_project(
         clip_judge=clip_judge,
         strangers=str(strangers) if strangers else None,
     )
-    set_plan(db, project_id, plan)
+    set_plan(db, project_id, plan or (miniature.PLAN if base_model == "embedded" else DEFAULT_PLAN))
     return project_id
 
 

@@ -182,7 +182,7 @@ def due_repeat(given: Sequence[Answer], n: int, rater: str) -> int | None:
         return None
     able = [
         answer.preview_id
-        for answer in given[: len(given) - GAP]
+        for answer in given[: max(len(given) - GAP, 0)]
         if answer.marks and not answer.is_repeat and answer.preview_id not in repeated
     ]
     return min(able, key=lambda preview: place(rater, f"repeat {preview}"), default=None)

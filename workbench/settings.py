@@ -6,17 +6,37 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
-from trainer.config import ConfigError, TrainConfig, inert, parse_config
+from trainer.config import NOT_WEIGHTS, ConfigError, TrainConfig, inert, parse_config
+from workbench import miniature
 from workbench.patterns import Pattern, changes
 from workbench.sentences import inert_reason, setting
 
-__all__ = ["ConfigError", "Field", "change_label", "comparison", "field", "groups", "lines", "parse", "start", "typed", "varied"]
+__all__ = [
+    "ConfigError",
+    "Field",
+    "change_label",
+    "comparison",
+    "field",
+    "groups",
+    "lines",
+    "parse",
+    "start",
+    "typed",
+    "varied",
+]
 
 parse = parse_config
 
 GROUPS = {
     "The LoRA": ("base_model", "dim", "alpha", "modules", "resolution"),
-    "Learning": ("optimizer", "learning_rate", "lr_scheduler", "warmup_updates", "weight_decay", "max_grad_norm"),
+    "Learning": (
+        "optimizer",
+        "learning_rate",
+        "lr_scheduler",
+        "warmup_updates",
+        "weight_decay",
+        "max_grad_norm",
+    ),
     "How long": ("epochs", "repeats", "batch_size", "max_updates", "save_every", "save_unit"),
     "Text encoder": ("train_text_encoder", "text_encoder_lr", "clip_skip"),
     "Pictures and precision": ("min_snr_gamma", "flip", "mixed_precision", "save_precision"),
@@ -25,7 +45,7 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class Field:
-    """One setting. ``choices``: what it may be (empty = a number or a text); ``default`` as TrainConfig has it."""
+    """One setting. ``choices``: what it may be; empty = a number or a text."""
 
     name: str
     label: str
@@ -80,22 +100,29 @@ def lines(config: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def start(project: Mapping[str, Any]) -> dict[str, Any]:
-    """What the form for a first pattern begins with: the defaults, on the project's base model."""
-    return TrainConfig(base_model=project["base_model"]).model_dump()
+    """What the form for a first pattern begins with: what suits the project's base model."""
+    suited = miniature.BASELINE if project["base_model"] == "embedded" else {}
+    return TrainConfig(base_model=project["base_model"], **suited).model_dump()
 
 
 def change_label(label: str, change: Mapping[str, Any]) -> str:
     """A label for a copy with some changes: 'baseline, alpha 1'."""
-    return ", ".join([label, *(f"{field(name).label} {value_text(value) or 'empty'}" for name, value in change.items())])
+    return ", ".join(
+        [label, *(f"{field(name).label} {value_text(value) or 'empty'}" for name, value in change.items())]
+    )
 
 
 def comparison(listed: Sequence[Pattern], trained: Mapping[int, int], n_photos: int) -> list[dict[str, Any]]:
-    """A row per pattern: its label, the settings in which patterns differ from the first, and what they come to.
+    """A row per pattern: its label, the settings in which patterns differ, and what they come to.
 
-    A setting that is as in the first pattern is left blank. ``n_photos``: photos on the train side (0 = not known).
+    A setting that is as in the first pattern is left blank. ``n_photos``: on the train side, 0 = not known.
     """
     changed = {pattern.pattern_id: changes(pattern, listed[0]) for pattern in listed}
-    names = [name for name in TrainConfig.model_fields if any(name in own for own in changed.values())]
+    names = [
+        name
+        for name in TrainConfig.model_fields
+        if name not in NOT_WEIGHTS and any(name in own for own in changed.values())
+    ]
     return [
         {
             "pattern": pattern.label,
@@ -114,12 +141,18 @@ def comparison(listed: Sequence[Pattern], trained: Mapping[int, int], n_photos: 
 
 
 def amounts(config: TrainConfig, n_photos: int) -> dict[str, Any]:
-    """What the settings come to: the scale of the LoRA, and how long the training is."""
-    scale = {"alpha / dim": f"{config.alpha / config.dim:g}"}
+    """What the settings come to: the rate that is felt, and how long the training is.
+
+    Adam and Lion move a module by about rate x alpha / dim each update; AdaFactor has no rate at all.
+    """
+    felt = (
+        "-" if "learning_rate" in inert(config) else f"{config.learning_rate * config.alpha / config.dim:g}"
+    )
     if not n_photos:
-        return scale
+        return {"rate × alpha / dim": felt}
     updates = config.total_updates(n_photos)
-    return {**scale, "updates": updates, "images seen": config.images_seen(updates, n_photos)}
+    seen = config.images_seen(updates, n_photos)
+    return {"rate × alpha / dim": felt, "updates": updates, "images seen": seen}
 
 
 def in_force(config: TrainConfig, effective: str | None) -> list[dict[str, str]]:
@@ -136,10 +169,21 @@ def in_force(config: TrainConfig, effective: str | None) -> list[dict[str, str]]
         why = inert_reason(without_effect[name]) if name in without_effect else ""
         if not why and now != asked:
             why = "this device can't do it" if name == "mixed_precision" else "follows from other settings"
-        rows.append({"setting": field(name).title, "asked for": asked, "in force": "-" if name in without_effect else now, "why": why})
+        rows.append(
+            {
+                "setting": field(name).title,
+                "asked for": asked,
+                "in force": "-" if name in without_effect else now,
+                "why": why,
+            }
+        )
     return rows
 
 
 def varied(settings: Mapping[int, Mapping[str, Any]]) -> list[str]:
-    """Settings that are not the same in all patterns. ``settings``: pattern -> its settings that have an effect."""
-    return [name for name in TrainConfig.model_fields if len({repr(own.get(name)) for own in settings.values()}) > 1]
+    """Settings that are not the same in all patterns. ``settings``: pattern -> those that have an effect."""
+    return [
+        name
+        for name in TrainConfig.model_fields
+        if len({repr(own.get(name)) for own in settings.values()}) > 1
+    ]

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from workbench.judges import JudgeInfo
 from workbench.likeness import Calibration, calibrate
+from workbench.photo_file import read_photo
 from workbench.scoring import CLIP_T, LIKENESS, ScoreResult, score_faces
 
 BATCH = 32  # pictures in memory at a time
@@ -19,7 +19,8 @@ Photos = dict[str, Any]  # train, reference, strangers: lists of files; size_px
 class Studio:
     """Judges stay loaded and scales stay measured for as long as the engine lives."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: str) -> None:
+        self.device = device  # cpu or cuda
         self.loaded: dict[str, Any] = {}
         self.calibrations: dict[str, Calibration] = {}
 
@@ -29,11 +30,11 @@ class Studio:
             if info.kind == "face":
                 from workbench.judges.face import FaceJudge
 
-                self.loaded[info.key] = FaceJudge(info)
+                self.loaded[info.key] = FaceJudge(info, self.device)
             else:
                 from workbench.judges.clip import ClipJudge
 
-                self.loaded[info.key] = ClipJudge(info)
+                self.loaded[info.key] = ClipJudge(info, self.device)
         return self.loaded[info.key]
 
     def calibration(self, info: JudgeInfo, photos: Photos) -> Calibration:
@@ -88,9 +89,5 @@ def row_of(picture: dict[str, Any], result: ScoreResult) -> dict[str, Any]:
 
 
 def pictures(files: Sequence[str]) -> list[np.ndarray]:
-    """Read pictures as uint8 RGB (height, width, 3)."""
-    images = []
-    for file in files:
-        with Image.open(Path(file)) as picture:
-            images.append(np.asarray(picture.convert("RGB")))
-    return images
+    """Read pictures as uint8 RGB (height, width, 3), the way up that a viewer shows them."""
+    return [np.asarray(read_photo(Path(file))) for file in files]

@@ -20,14 +20,15 @@ __all__ = [
     "checkpoints",
     "dataset",
     "datasets",
+    "in_queue_order",
     "live_workers",
     "photos",
     "project",
     "projects",
     "revision",
     "run",
-    "runs",
     "run_rows",
+    "runs",
     "trained",
     "untried",
     "why",
@@ -57,6 +58,18 @@ def trained(db: Database, project_id: int) -> Counter[int]:
     return Counter(row["pattern_id"] for row in runs(db, project_id) if row["status"] == "done")
 
 
+def in_queue_order(listed: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What trains now, then what waits in the order in which it is taken, then what is over, newest first."""
+
+    def place(row: Mapping[str, Any]) -> tuple[int, int, int]:
+        waiting = ["running", "queued"]
+        if row["status"] in waiting:
+            return waiting.index(row["status"]), -row["priority"], row["id"]
+        return len(waiting), 0, -row["id"]
+
+    return sorted(listed, key=place)
+
+
 def run_rows(listed: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Runs as a table shows them: what is trained, how far it is, and why it ended as it did."""
     return [
@@ -83,8 +96,18 @@ def checkpoint_rows(db: Database, run_id: int) -> list[dict[str, Any]]:
             "images seen": row["images_seen"],
             "file": row["file"],
             "size": f"{row['bytes'] / 1e6:.1f} MB",
-            "proved after saving": ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in json.loads(row["proof"]).items()),
+            "read back after saving": read_back(json.loads(row["proof"])),
             "download": lora_url(row),
         }
         for row in checkpoints(db, run_id)
     ]
+
+
+def read_back(proof: Mapping[str, Any]) -> str:
+    """What was found when a saved file was read back: 192 modules, scale 1, output off by 1e-05."""
+    parts = [f"{proof['modules']} modules"]
+    if "scale" in proof:
+        parts.append(f"scale {proof['scale']:g}")
+    if "error" in proof:
+        parts.append(f"output off by {proof['error']:.0e}")
+    return ", ".join(parts)

@@ -1,0 +1,134 @@
+"""The main path as a person walks it, in a real browser: start, photos, pattern, queue, rate, charts, retrain, stop."""
+
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from playwright.sync_api import expect
+
+from trainer import EMBEDDED
+
+ROOT = Path(__file__).resolve().parent.parent
+PHOTOS = EMBEDDED / "subjects" / "subject_a"
+TRAINING_MS = 240_000
+
+
+class Workbench:
+    """start.py as a process, and the address that it printed."""
+
+    def __init__(self, home):
+        self.lines = queue.Queue()
+        self.process = subprocess.Popen(
+            [sys.executable, "start.py", "--home", str(home), "--empty", "--no-browser"],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+        self.address = self._wait_for_address()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.lines.put(line)
+
+    def _wait_for_address(self):
+        deadline, said = time.monotonic() + 120, []
+        while time.monotonic() < deadline:
+            try:
+                said.append(self.lines.get(timeout=1))
+            except queue.Empty:
+                assert self.process.poll() is None, "".join(said)
+                continue
+            found = re.search(r"http://127\.0\.0\.1:\d+", said[-1])
+            if found:
+                return found.group()
+        raise AssertionError("start.py printed no address:\n" + "".join(said))
+
+    def stop(self):
+        """Ctrl-C; returns the processes that are left after half a minute."""
+        family = psutil.Process(self.process.pid).children(recursive=True)
+        self.process.send_signal(signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGINT)
+        self.process.wait(60)
+        return psutil.wait_procs(family, timeout=30)[1]
+
+
+@pytest.fixture
+def workbench(tmp_path):
+    started = Workbench(tmp_path / "my workspace")
+    yield started
+    if started.process.poll() is None:
+        started.stop()
+
+
+def go_to(page, name):
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name=name).click()
+    expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+
+
+@pytest.mark.browser
+def test_the_main_path(workbench, page):
+    page.goto(workbench.address)
+
+    # A project of one's own.
+    page.get_by_label("Name", exact=True).fill("Anna")
+    page.get_by_label("Class noun").fill("woman")
+    page.get_by_role("button", name="Make the project").click()
+
+    # Photos: a folder whose sub-folders fix the split.
+    page.get_by_label("Folder on this computer").fill(str(PHOTOS))
+    page.get_by_label("Folder on this computer").press("Enter")
+    page.get_by_role("button", name="Import the folder").click()
+    expect(page.get_by_text("40 photos added")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Held out: likeness is measured against these (10)")).to_be_visible()
+
+    # A first pattern, cut short.
+    go_to(page, "Patterns")
+    page.get_by_label("Label").fill("short")
+    page.get_by_label("epochs").fill("3")
+    page.get_by_label("epochs").press("Enter")
+    page.get_by_role("button", name="Add the pattern").click()
+    page.get_by_role("button", name="Queue 2 runs").click()
+
+    # It trains while we watch.
+    expect(page.get_by_role("heading", name="Queue", exact=True)).to_be_visible()
+    expect(page.get_by_text("2 of 2 runs ended")).to_be_visible(timeout=TRAINING_MS)
+
+    # Rate one picture blind: nothing on the page tells which pattern made it.
+    go_to(page, "Rate")
+    slider = page.get_by_role("slider", name="Likeness")
+    expect(slider).to_be_visible(timeout=TRAINING_MS)
+    assert "short" not in page.get_by_test_id("stMain").inner_text()
+    expect(page.get_by_role("button", name="Save and next")).to_be_disabled()
+    before = page.get_by_text(re.compile(r"Picture 1 of \d+"))
+    expect(before).to_be_visible()
+    slider.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    page.get_by_role("button", name="Save and next").click()
+    expect(page.get_by_text(re.compile(r"Picture 2 of \d+"))).to_be_visible()
+
+    # The chart knows the mark.
+    go_to(page, "Charts")
+    page.get_by_text("Over the training", exact=True).click()
+    page.get_by_role("combobox").first.click()
+    expect(page.get_by_role("option", name=re.compile("your mark|human|rated", re.I)).first).to_be_visible()
+    page.keyboard.press("Escape")
+
+    # Retrain at a click.
+    page.goto(f"{workbench.address}/run?run=1")
+    page.get_by_role("button", name="Retrain with a new seed").click()
+    expect(page.get_by_text("2 of 3 runs ended")).to_be_visible(timeout=60_000)
+
+    # Ctrl-C stops everything.
+    assert workbench.stop() == []

@@ -1,0 +1,527 @@
+"""Every page as a person meets it: empty, full and in the middle of a sweep."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from filled import UPDATES, add_life, fill
+from streamlit.testing.v1 import AppTest
+from test_launch import free_port, start
+
+from db import library, ratings, runs
+from workbench import patterns, queue, rating
+from workbench.projects import add_project
+from workbench.workspace import Workspace
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ["photos", "patterns", "queue", "rate", "gallery", "charts"]
+
+
+def open_app(home, monkeypatch, page=None, **query):
+    monkeypatch.setenv("WORKBENCH_HOME", str(home))
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    return go(app, page) if page else no_error(app)
+
+
+def go(app, page):
+    return no_error(app.switch_page(str(ROOT / "pages" / f"{page}.py")).run())
+
+
+def no_error(app):
+    assert not app.exception, [error.message for error in app.exception]
+    return app
+
+
+def button(app, label):
+    found = [one for one in app.button if one.label.startswith(label)]
+    assert found, f"no button {label!r} among {[one.label for one in app.button]}"
+    return found[0]
+
+
+def press(app, label):
+    return no_error(button(app, label).click().run())
+
+
+def words(app):
+    """All that a page says outside its pictures and charts."""
+    kinds = (
+        app.title,
+        app.subheader,
+        app.markdown,
+        app.caption,
+        app.info,
+        app.warning,
+        app.error,
+        app.success,
+    )
+    said = [element.value for kind in kinds for element in kind]
+    said += [element.proto.body for element in app.main.get("html")]
+    said += [f"{metric.label} {metric.value}" for metric in app.metric]
+    return re.sub(r"\\(?=[^\w\s])", "", "\n".join(said))  # as Markdown shows it
+
+
+@pytest.fixture
+def empty(tmp_path):
+    return tmp_path
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """A project without photos, patterns and runs."""
+    ws = Workspace(tmp_path)
+    add_project(ws.open(), "bare", "zwx", "woman")
+    return ws
+
+
+@pytest.fixture
+def full(tmp_path):
+    return fill(tmp_path)
+
+
+@pytest.fixture
+def busy(full):
+    """In the middle of a sweep: one run trains, one failed, one was cancelled, one waits."""
+    return full, add_life(full)
+
+
+# empty
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_without_a_project_every_page_says_what_to_do_as_one_button(empty, monkeypatch, page):
+    app = open_app(empty, monkeypatch, page)
+    assert "There is no project yet" in words(app)
+    assert [one.label for one in app.button] == ["Make a project"]
+    press(app, "Make a project")
+    assert "best LoRA" in app.title[0].value
+
+
+def test_the_first_start_asks_for_a_project_and_goes_on_to_its_photos(empty, monkeypatch):
+    app = open_app(empty, monkeypatch)
+    press(app, "Make the project")
+    assert "The project needs a name" in app.error[0].value
+
+    app.text_input[0].set_value("Anna")
+    app.text_input[2].set_value("woman")
+    press(app, "Make the project")
+    assert app.title[0].value == "Photos"
+    assert [row["name"] for row in library.projects(Workspace(empty).open())] == ["Anna"]
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ("photos", "Add 15 or more photos"),
+        ("patterns", "The first one is the baseline of the others"),
+        ("queue", "Nothing is queued"),
+        ("rate", "No pictures to rate yet"),
+        ("gallery", "No previews yet"),
+        ("charts", "No scores yet"),
+    ],
+)
+def test_a_new_project_says_on_every_page_what_is_missing(bare, monkeypatch, page, said):
+    assert said in words(open_app(bare.home, monkeypatch, page))
+
+
+def test_home_leads_from_a_new_project_to_its_photos(bare, monkeypatch):
+    app = press(open_app(bare.home, monkeypatch), "Add photos of your subject")
+    assert app.title[0].value == "Photos"
+
+
+@pytest.mark.parametrize("number", [None, "999", "x", "1 or 1=1", "-1", "9" * 30])
+def test_a_run_that_is_not_there_is_said(full, monkeypatch, number):
+    app = open_app(full.ws.home, monkeypatch, **({"run": number} if number else {}))
+    assert "no run" in words(go(app, "run")).lower()
+
+
+# home
+
+
+def test_home_says_where_things_stand_and_what_comes_next(full, monkeypatch):
+    app = open_app(full.ws.home, monkeypatch)
+    said = words(app)
+    assert "Runs done 6 of 6" in said
+    assert "Previews 104 of 104" in said
+    assert "Best so far: baseline" in said
+    assert "60.0" in said
+    assert [one.label for one in app.button if one.proto.type == "primary"] == ["Rate 23 previews blind"]
+    assert press(app, "Rate 23").title[0].value == "Rate"
+
+
+def test_home_names_failures_with_their_reason_and_retries_them(busy, monkeypatch):
+    full, ids = busy
+    app = open_app(full.ws.home, monkeypatch)
+    assert "became infinite or not a number at update 37" in words(app)
+    press(app, "Retry")
+    assert runs.get(full.db, ids["failed"])["status"] == "queued"
+    assert "became infinite" not in words(app)
+
+
+def test_home_says_when_nothing_can_train(full, monkeypatch):
+    queue.enqueue(full.db, full.project_id, full.pattern_ids[:1], [9])
+    assert "Nothing trains until a worker runs" in words(open_app(full.ws.home, monkeypatch))
+
+
+# photos
+
+
+def test_photos_show_their_exact_captions_as_text(full, monkeypatch):
+    nasty = "photo of zwx woman <img src=x onerror=alert(1)> & [link](javascript:alert(2))"
+    full.db.execute("update photos set caption = ? where position = 0", [nasty])
+    full.db.conn.commit()
+    said = words(open_app(full.ws.home, monkeypatch, "photos"))
+    assert "<img src=x" not in said
+    assert "photo of zwx woman &lt;img src=x onerror=alert(1)&gt; &amp; [link](javascript:alert(2))" in said
+    assert "Trained on (6)" in said
+    assert "Held out: likeness is measured against these (3)" in said
+
+
+def test_a_folder_is_imported_and_broken_files_are_named_with_the_reason(
+    bare, monkeypatch, subject, tmp_path_factory
+):
+    folder = tmp_path_factory.mktemp("my photos")
+    for name in ("00", "01", "02", "03", "04"):
+        shutil.copy(subject / "train" / f"{name}.jpg", folder)
+        shutil.copy(subject / "train" / f"{name}.txt", folder)
+    (folder / "half.jpg").write_bytes((folder / "00.jpg").read_bytes()[:900])
+    app = open_app(bare.home, monkeypatch, "photos")
+    app.text_input[0].set_value(str(folder)).run()
+    press(app, "Import the folder")
+    said = words(app)
+    assert "5 photos added" in said
+    assert "half" in said
+    assert "1 skipped" in said
+    project = library.projects(bare.open())[0]
+    assert len(library.photos(bare.open(), project["dataset_id"])) == 5
+
+
+def test_no_folder_at_all_is_not_taken_for_the_one_that_the_app_runs_in(bare, monkeypatch):
+    app = press(open_app(bare.home, monkeypatch, "photos"), "Import the folder")
+    assert "Which folder?" in app.error[0].value
+    assert library.projects(bare.open())[0]["dataset_id"] is None
+
+
+def test_a_folder_that_is_not_there_is_said(bare, monkeypatch):
+    app = open_app(bare.home, monkeypatch, "photos")
+    app.text_input[0].set_value(str(bare.home / "nowhere")).run()
+    press(app, "Import the folder")
+    assert "nowhere" in app.error[0].value
+
+
+# patterns
+
+
+def test_patterns_show_only_what_differs_from_the_baseline(full, monkeypatch):
+    app = open_app(full.ws.home, monkeypatch, "patterns")
+    table = app.dataframe[0].value
+    assert list(table["pattern"]) == ["baseline", "alpha 1", "rate 6e-3"]
+    assert list(table["alpha"]) == ["16", "1", ""]
+    assert list(table["learning rate"]) == ["0.002", "", "0.006"]
+    assert "dim (rank)" not in table
+
+
+def test_only_what_was_not_trained_yet_is_queued(full, monkeypatch):
+    app = open_app(full.ws.home, monkeypatch, "patterns")
+    assert button(app, "All of these").disabled
+    app.button_group[0].set_value([1, 2, 3]).run()
+    press(app, "Queue 3 runs")
+    assert app.title[0].value == "Queue"
+    queued = runs.with_status(full.db, "queued")
+    assert [(run["pattern_id"], run["seed"]) for run in queued] == [
+        (pattern, 3) for pattern in full.pattern_ids
+    ]
+
+
+def test_what_will_have_no_effect_is_said_before_it_is_queued(full, monkeypatch):
+    for rate in (1e-4, 1e-2):
+        label = f"AdaFactor {rate}"
+        patterns.clone(
+            full.db, full.project_id, full.pattern_ids[0], label, optimizer="adafactor", learning_rate=rate
+        )
+    assert "very same LoRA" in words(open_app(full.ws.home, monkeypatch, "patterns"))
+
+
+def test_a_clone_changes_one_setting(full, monkeypatch):
+    app = open_app(full.ws.home, monkeypatch, "patterns")
+    app.selectbox(key="clone-which").set_value("dim").run()
+    app.text_input(key="clone-dim").set_value("4").run()
+    assert "baseline, dim (rank) 4" in [field.value for field in app.text_input if field.label == "Label"]
+    press(app, "Add this pattern")
+    added = patterns.listed(full.db, full.project_id)[-1]
+    assert (added.label, added.config.dim) == ("baseline, dim (rank) 4", 4)
+    assert patterns.changes(added, patterns.listed(full.db, full.project_id)[0]) == {"dim": 4}
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [("0", "dim is '0' but must be at least 1"), ("many", "dim is 'many'"), ("16", "Nothing is changed")],
+)
+def test_a_value_that_can_not_be_trained_is_explained(full, monkeypatch, typed, said):
+    app = open_app(full.ws.home, monkeypatch, "patterns")
+    app.selectbox(key="clone-which").set_value("dim").run()
+    app.text_input(key="clone-dim").set_value(typed).run()
+    press(app, "Add this pattern")
+    assert said in app.error[0].value
+    assert len(patterns.listed(full.db, full.project_id)) == 3
+
+
+def test_the_first_pattern_is_made_from_the_defaults(bare, monkeypatch):
+    app = open_app(bare.home, monkeypatch, "patterns")
+    app.text_input(key="new label").set_value("start")
+    press(app, "Add the pattern")
+    assert [(p.label, p.config.dim) for p in patterns.listed(bare.open(), 1)] == [("start", 16)]
+
+
+# queue
+
+
+def test_the_queue_shows_every_run_with_its_reason(busy, monkeypatch):
+    full, ids = busy
+    app = open_app(full.ws.home, monkeypatch, "queue")
+    table = app.dataframe[0].value.set_index("run")
+    assert len(table) == 10
+    assert table.loc[ids["running"], "status"] == "training"
+    assert table.loc[ids["running"], "progress"] == 45 / UPDATES[-1]
+    assert "update 37" in table.loc[ids["failed"], "what happened"]
+    assert "baseline, seed 3: training" in words(app)  # the one that trains now is open below
+    assert "starting" in app.code[0].value
+
+
+def test_a_running_training_is_cancelled_from_the_queue(busy, monkeypatch):
+    full, ids = busy
+    press(open_app(full.ws.home, monkeypatch, "queue"), "Cancel")
+    assert runs.get(full.db, ids["running"])["cancel_requested"] == 1
+
+
+# rate
+
+
+def test_the_rating_page_says_nothing_about_where_a_picture_comes_from(full, monkeypatch):
+    said = words(open_app(full.ws.home, monkeypatch, "rate"))
+    shown = re.findall(r"previews/([\w-]+)\.png", said)
+    assert len(set(shown)) == 1
+    project = library.project(full.db, full.project_id)
+    assert shown[0] in {row["token"] for row in rating.rating_set(full.db, project)}
+    hidden = ["baseline", "alpha", "rate 6e-3", "updates", "likeness 5", "zwx"]
+    assert not [word for word in hidden if word in said]
+
+
+def test_reference_photos_stand_beside_the_picture(full, monkeypatch):
+    said = words(open_app(full.ws.home, monkeypatch, "rate"))
+    assert len(re.findall(r"photos/[\w-]+\.webp", said)) == 3
+
+
+def test_sliders_start_unset_and_only_moved_ones_are_saved(full, monkeypatch):
+    before = len(ratings.events(full.db, full.project_id))
+    app = open_app(full.ws.home, monkeypatch, "rate")
+    assert [slider.value for slider in app.select_slider] == ["not set"] * 3
+    assert button(app, "Save").disabled
+
+    first = re.findall(r"previews/([\w-]+)\.png", words(app))[0]
+    app.select_slider[0].set_value(0).run()
+    assert not button(app, "Save").disabled
+    press(app, "Save")
+    events = ratings.events(full.db, full.project_id)
+    assert [(event["axis"], event["value"]) for event in events[before:]] == [("likeness", 0.0)]
+    assert re.findall(r"previews/([\w-]+)\.png", words(app))[0] != first
+    assert [slider.value for slider in app.select_slider] == ["not set"] * 3
+
+
+def test_undo_brings_the_picture_back_and_keeps_both_events(full, monkeypatch):
+    app = open_app(full.ws.home, monkeypatch, "rate")
+    first = re.findall(r"previews/([\w-]+)\.png", words(app))[0]
+    app.select_slider[1].set_value(40).run()
+    press(app, "Save")
+    press(app, "Undo")
+    assert re.findall(r"previews/([\w-]+)\.png", words(app))[0] == first
+    assert [event["event"] for event in ratings.events(full.db, full.project_id)][-2:] == ["rate", "undo"]
+
+    app.select_slider[1].set_value(70).run()
+    press(app, "Save")
+    assert re.findall(r"previews/([\w-]+)\.png", words(app))[0] != first
+    assert 40.0 not in [mark["value"] for mark in ratings.marks(full.db, full.project_id)]
+
+
+def test_marks_go_to_the_name_on_the_page(full, monkeypatch):
+    app = open_app(full.ws.home, monkeypatch, "rate")
+    app.text_input(key="rater").set_value("Mia").run()
+    app.select_slider[0].set_value(50).run()
+    press(app, "Save")
+    assert [event["axis"] for event in ratings.events(full.db, full.project_id, "Mia")] == ["likeness"]
+
+
+def test_when_all_is_rated_the_page_says_so_and_leads_to_the_charts(full, monkeypatch):
+    project = library.project(full.db, full.project_id)
+    while item := rating.next_to_rate(full.db, project, "me", "s"):
+        rating.save(full.db, item, "me", "s", {"likeness": 50.0}, 0.0)
+    app = open_app(full.ws.home, monkeypatch, "rate")
+    assert "Every picture has been rated" in words(app)
+    assert "points** apart" in words(app)
+    assert press(app, "See what the marks say").title[0].value == "Charts"
+
+
+# gallery, charts, run
+
+
+def test_the_gallery_offers_to_show_what_waits_and_says_what_that_costs(full, monkeypatch):
+    app = open_app(full.ws.home, monkeypatch, "gallery")
+    reveal = app.toggle(key="reveal")
+    assert "23 pictures that wait" in reveal.label
+    assert "can't rate blind" in reveal.help
+    no_error(reveal.set_value(True).run())
+
+
+@pytest.mark.parametrize(
+    "view", ["Only one thing differs", "One setting", "Over the training", "People and judge"]
+)
+def test_every_view_of_the_charts_draws_a_chart(full, monkeypatch, view):
+    app = open_app(full.ws.home, monkeypatch, "charts")
+    no_error(app.button_group(key="view").set_value(view).run())
+    assert len(app.get("vega_lite_chart")) == 1
+    assert len(app.get("download_button")) == 1
+
+
+def test_a_pair_is_told_in_a_sentence_with_its_certainty(full, monkeypatch):
+    said = words(open_app(full.ws.home, monkeypatch, "charts"))
+    assert "alpha" in said
+    assert "seems to matter" in said
+    assert "95 % interval" in said
+
+
+def test_charts_without_a_rating_lead_to_rating(tmp_path, monkeypatch):
+    app = open_app(fill(tmp_path, rated=False).ws.home, monkeypatch, "charts")
+    no_error(app.button_group(key="view").set_value("People and judge").run())
+    assert press(app, "Rate").title[0].value == "Rate"
+
+
+def open_run(full, monkeypatch, run_id):
+    return go(open_app(full.ws.home, monkeypatch, run=str(run_id)), "run")
+
+
+def test_a_run_shows_its_settings_files_and_pictures(full, monkeypatch):
+    app = open_run(full, monkeypatch, full.run_ids[2])
+    assert app.title[0].value == "alpha 1, seed 1"
+    files, settings = (table.value for table in app.dataframe)
+    assert list(files["updates"]) == list(UPDATES)
+    asked = settings.set_index("setting")
+    assert asked.loc["alpha", "asked for"] == "1"
+    assert asked.loc["text encoder rate (per update)", "in force"] == "0.002"
+
+
+def test_retraining_with_a_new_seed_is_one_click(full, monkeypatch):
+    app = press(open_run(full, monkeypatch, full.run_ids[0]), "Retrain with a new seed")
+    assert app.title[0].value == "Queue"
+    queued = runs.with_status(full.db, "queued")
+    assert [(run["pattern_id"], run["seed"]) for run in queued] == [(full.pattern_ids[0], 3)]
+
+
+def test_retraining_with_one_change_makes_a_new_pattern(full, monkeypatch):
+    app = open_run(full, monkeypatch, full.run_ids[0])
+    app.selectbox(key="retrain-which").set_value("alpha").run()
+    app.text_input(key="retrain-alpha").set_value("4").run()
+    press(app, "Retrain with this change")
+    queued = runs.with_status(full.db, "queued")
+    assert [(run["label"], run["seed"]) for run in queued] == [("baseline, alpha 4", 1)]
+
+
+def test_retraining_without_a_change_is_explained(full, monkeypatch):
+    app = press(open_run(full, monkeypatch, full.run_ids[0]), "Retrain with this change")
+    assert "Nothing is changed" in app.error[0].value
+    assert not runs.with_status(full.db, "queued")
+
+
+# all of them
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_has_at_most_one_primary_button(busy, monkeypatch, page):
+    app = open_app(busy[0].ws.home, monkeypatch, page)
+    assert sum(one.proto.type == "primary" for one in app.button) <= 1
+
+
+def test_the_project_of_the_address_is_shown(full, monkeypatch):
+    add_project(full.db, "other", "abc", "dog")
+    app = open_app(full.ws.home, monkeypatch, project="other")
+    assert app.title[0].value == "other"
+
+
+def test_no_page_loads_a_model(full):
+    code = f"""
+import os, sys
+os.environ["WORKBENCH_HOME"] = {str(full.ws.home)!r}
+from streamlit.testing.v1 import AppTest
+app = AppTest.from_file({str(ROOT / "app.py")!r}, default_timeout=60).run()
+for page in {PAGES!r}:
+    assert not app.switch_page({str(ROOT / "pages")!r} + "/" + page + ".py").run().exception
+heavy = ("torch", "diffusers", "insightface", "onnxruntime", "open_clip")
+print([name for name in heavy if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8", timeout=120
+    )
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+# what only a browser can do
+
+
+@pytest.fixture
+def site(full):
+    """The app over a full workspace: its address."""
+    port = free_port()
+    process = start(full.ws.home, port)
+    assert "Workbench" in process.stdout.readline()
+    yield f"http://127.0.0.1:{port}"
+    process.stdin.close()
+    process.wait(20)
+
+
+@pytest.mark.browser
+def test_a_click_on_a_picture_tells_all_about_it_and_leads_to_its_run(site, page):
+    page.goto(f"{site}/gallery")
+    page.locator("button.tile").nth(4).click()  # after the base row: the first picture of the first run
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("images seen").wait_for()
+    picture = dialog.locator("img.big")
+    assert (
+        page.evaluate("image => image.decode().then(() => image.naturalWidth)", picture.element_handle())
+        == 64
+    )
+    assert picture.bounding_box()["width"] > 400
+    dialog.get_by_role("button", name="Open the run").click()
+    page.get_by_role("heading", name="baseline, seed 1", exact=True).wait_for()
+    assert "run=1" in page.url
+
+
+@pytest.mark.browser
+def test_a_click_on_a_point_shows_its_pictures(site, page):
+    page.goto(f"{site}/charts?view=Over+the+training")
+    points = page.locator("[data-testid=stVegaLiteChart] .mark-symbol.role-mark path")
+    points.first.wait_for()
+    assert page.locator(".tile").count() == 0
+    points.last.click(force=True)
+    page.locator(".head", has_text="without LoRA").wait_for()
+    page.locator("button.tile img").first.wait_for()
+
+
+@pytest.mark.browser
+def test_a_picture_is_rated_with_the_mouse_and_the_next_one_comes(site, page, full):
+    page.goto(f"{site}/rate")
+    picture = page.locator("img.big")
+    picture.wait_for()
+    before, events = picture.get_attribute("src"), len(ratings.events(full.db, full.project_id))
+    track = page.get_by_test_id("stSlider").first.bounding_box()
+    page.mouse.click(track["x"] + 0.6 * track["width"], track["y"] + 38)
+    save = page.get_by_role("button", name="Save and next")
+    page.wait_for_function("button => !button.disabled", arg=save.element_handle())
+    save.click()
+    page.wait_for_function("src => document.querySelector('img.big').getAttribute('src') !== src", arg=before)
+    saved = ratings.events(full.db, full.project_id)[events:]
+    assert [event["axis"] for event in saved] == ["likeness"]
+    assert 55 <= saved[0]["value"] <= 65

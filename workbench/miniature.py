@@ -1,0 +1,32 @@
+"""What suits the embedded miniature base: prompts in words that it knows, its guidance, and a pattern to start from.
+
+The figures were chosen by experiment (docs/demo.md); a real checkpoint starts from the defaults instead.
+"""
+
+from typing import Any
+
+from workbench.plan import EvalPlan, Prompt
+
+PLAN = EvalPlan(
+    prompts=(
+        Prompt(text="photo of {trigger} {class_noun}, smiling, plain gray background"),
+        Prompt(text="photo of {trigger} {class_noun}"),
+        Prompt(text="photo of {trigger} {class_noun}, neutral expression, blue shirt, at the beach"),
+        Prompt(text="photo of a {class_noun}, smiling, plain gray background", role="neutral"),
+    ),
+    seeds=(101, 102, 103, 104),
+    strengths=(1.0,),
+    steps=20,
+    cfg=2.0,  # at 4 an overtrained LoRA loses 10-15 points of likeness here
+)
+
+BASELINE: dict[str, Any] = {
+    "dim": 16,
+    "alpha": 16.0,
+    "optimizer": "adamw",
+    "learning_rate": 2e-3,
+    "train_text_encoder": False,
+    "batch_size": 4,
+    "epochs": 30,
+    "save_every": 15,
+}
