@@ -116,7 +116,8 @@ def pip_install(venv: Path, requirements: list[Path]) -> None:
     say("Installing the packages. The first time takes minutes: there are gigabytes to download ...")
     # Downloads lie in .venv, not in the system's temporary folder: that is often a small disk in memory.
     scratch = venv / "tmp"
-    scratch.mkdir(exist_ok=True)
+    shutil.rmtree(scratch, ignore_errors=True)  # what a killed installation left
+    scratch.mkdir()
     env = {**child_environment(), "TMPDIR": str(scratch), "TEMP": str(scratch), "TMP": str(scratch)}
     command: list[str | Path] = [venv_python(venv), "-m", "pip", "install", "--no-input"]
     command += ["--progress-bar", "off"]

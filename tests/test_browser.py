@@ -67,10 +67,11 @@ def run_marked_test(folder: Path, **environment: str) -> subprocess.CompletedPro
         "import pytest\n\n@pytest.mark.browser\ndef test_page(page):\n    pass\n", encoding="utf-8"
     )
     (folder / "pytest.ini").write_text("[pytest]\nmarkers = browser: x\n", encoding="utf-8")
+    nowhere = {"PYTHONPATH": str(HERE), "PYTEST_ADDOPTS": "", "WORKBENCH_BROWSER": str(folder / "none")}
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "browser_fixtures", "-p", "no:cacheprovider", str(folder)],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(HERE), "WORKBENCH_BROWSER": str(folder / "none"), **environment},
+        env={**os.environ, **nowhere, **environment},
         capture_output=True,
         encoding="utf-8",
         timeout=120,

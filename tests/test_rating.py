@@ -161,7 +161,7 @@ def test_the_remaining_pictures_and_minutes_count_down(filled, project):
 
 
 def test_minutes_left_follow_the_rater_s_own_speed(filled, project):
-    for seconds in (3.0, 3.0, 500.0):  # the last one was a pause
+    for seconds in (3.0, 500.0, 500.0):  # the long ones were pauses
         item = rating.next_to_rate(filled.db, project, "me", "s")
         give(filled, item, shown_at=rating.now() - seconds)
     item = rating.next_to_rate(filled.db, project, "me", "s")

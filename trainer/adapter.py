@@ -160,13 +160,15 @@ def attach(
 ) -> Adapter:
     """Add a trainable LoRA to the base; it takes part in forward passes only inside `use`.
 
-    lora_down is drawn kaiming-uniform (a = sqrt 5) from `generator` in name order, lora_up is zero, in fp32:
+    lora_down is drawn kaiming-uniform (a = sqrt 5) from `generator`, part by part in name order, lora_up is zero, in fp32:
     the start of sd-scripts, which leaves the base's output as it is.
     """
     if dim < 1 or not alpha > 0:
         raise AdapterError(f"dim is {dim} and alpha is {alpha}; both must be above 0.")
     tensors = {}
-    for key, target in targets(base, modules, text_encoder).items():
+    found = targets(base, modules, text_encoder)
+    # the U-Net first: it then starts the same whether or not the text encoder learns too
+    for key, target in sorted(found.items(), key=lambda item: item[1].part != "unet"):
         out, width, *kernel = target.shape
         down = torch.empty(dim, width, *kernel, device=generator.device)
         nn.init.kaiming_uniform_(down, a=math.sqrt(5), generator=generator)

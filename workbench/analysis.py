@@ -15,7 +15,7 @@ from workbench.device import known_precisions
 from workbench.metrics import METRICS
 from workbench.patterns import Contrast, contrasts, get, listed
 from workbench.plan import plan_of
-from workbench.preview_table import CHECKPOINT_COLUMNS, HUMAN_COLUMNS, INTEGERS, RUN_COLUMNS, preview_table
+from workbench.preview_table import CHECKPOINT_COLUMNS, HUMAN_COLUMNS, RUN_COLUMNS, preview_table
 
 __all__ = ["Tables", "checkpoint_table", "pattern_table", "preview_table", "tables", "varied_settings"]
 
@@ -98,25 +98,18 @@ def varied_settings(tables: Tables) -> list[str]:
 def checkpoint_table(db: Database, project_id: int, previews: pd.DataFrame | None = None) -> pd.DataFrame:
     """One row per checkpoint that has previews, and per base row (no ``checkpoint_id``), base rows first.
 
-    Columns: the run's and the checkpoint's, SUMMARY_COLUMNS as :func:`summary` makes them from the previews
+    Columns: the run's and the checkpoint's, SUMMARY_COLUMNS as :func:`summaries` makes them from the previews
     at the plan's main strength, ``complete`` (every such cell is rendered), ``wrecked`` (a face in under
     half of the previews that should show one, or over half of all broken), ``run_status``, and
     ``replicate``: equal for runs whose settings in force and photos are equal, whatever their patterns are
     called.
     """
     previews = preview_table(db, project_id) if previews is None else previews
+    main = previews[previews["is_main"]]
     keys = RUN_COLUMNS + CHECKPOINT_COLUMNS
-    groups = previews[previews["is_main"]].groupby(keys, dropna=False, sort=False)
-    rows = [{**dict(zip(keys, key, strict=True)), **summary(group)} for key, group in groups]
-    counts = [name for name in SUMMARY_COLUMNS if name.startswith("n_")]
-    table = pd.DataFrame(rows, columns=[*keys, *SUMMARY_COLUMNS]).astype(
-        {
-            **dict.fromkeys(INTEGERS, "Int64"),
-            **dict.fromkeys(SUMMARY_COLUMNS, "float64"),
-            **dict.fromkeys(counts, "int64"),
-            **dict.fromkeys(["is_base", "is_last"], "bool"),
-        }
-    )
+    group = main.groupby(keys, dropna=False, sort=False).ngroup()
+    about_each = main[keys].assign(group=group).drop_duplicates("group").set_index("group")
+    table = about_each.join(summaries(main, group)).reset_index(drop=True)
     table["complete"] = table["n_previews"] >= len(plan_of(db, project_id).base_row_cells())
     table["wrecked"] = (table["face_rate"] < WRECKED_BELOW) | (table["broken"] > WRECKED_BELOW)
     about = run_facts(db, project_id)
@@ -140,31 +133,47 @@ def settings_in_force(db: Database, run: Row, precisions: Collection[str]) -> st
     return run["effective"] or json.dumps(effective(get(db, run["pattern_id"]), precisions), sort_keys=True)
 
 
-def summary(previews: pd.DataFrame) -> Row:
-    """Figures of one checkpoint from its previews.
+def summaries(previews: pd.DataFrame, group: pd.Series) -> pd.DataFrame:
+    """Figures of each group of previews (``group``: its number per preview); columns SUMMARY_COLUMNS.
 
     Means are means of prompt means, so that a prompt with fewer faces weighs no less. ``likeness_se``:
     standard error of the mean over prompts, sd / sqrt(n_prompts); missing with one prompt. ``broken``:
     share of all previews that are black, flat, not finite or without a face.
     """
-    identity = of_role(previews, "identity")
-    by_prompt = identity.groupby("prompt")["likeness"].mean().dropna()
-    broken = (previews["picture_status"] != "ok") | (previews["face_found"] == 0)
-    return {
-        **{metric: prompt_mean(previews, metric) for metric in METRICS},
-        "likeness_se": by_prompt.std(ddof=1) / math.sqrt(len(by_prompt)) if len(by_prompt) > 1 else math.nan,
-        "copy_gap": identity["copy_gap"].mean(),
-        "n_previews": len(previews),
-        "n_prompts": len(by_prompt),
-        "n_rated": int((previews["n_marks"] > 0).sum()),
-        "broken": broken.mean(),
+    previews = previews.assign(
+        group=group,
+        is_broken=(previews["picture_status"] != "ok") | (previews["face_found"] == 0),
+        is_rated=previews["n_marks"] > 0,
+    )
+    each = previews.groupby("group")
+    likeness = prompt_means(previews, "identity", "likeness").groupby("group")
+    means = {
+        name: prompt_means(previews, metric.role, metric.column).groupby("group").mean()
+        for name, metric in METRICS.items()
     }
+    table = pd.DataFrame(
+        {
+            **means,
+            "likeness_se": likeness.std(ddof=1) / likeness.count() ** 0.5,
+            "copy_gap": prompt_means(previews, "identity", "copy_gap").groupby("group").mean(),
+            "broken": each["is_broken"].mean(),
+            "n_previews": each.size(),
+            "n_prompts": likeness.count(),
+            "n_rated": each["is_rated"].sum(),
+        }
+    )
+    counts = [name for name in SUMMARY_COLUMNS if name.startswith("n_")]
+    return (
+        table[SUMMARY_COLUMNS]
+        .astype("float64")
+        .fillna(dict.fromkeys(counts, 0.0))
+        .astype(dict.fromkeys(counts, "int64"))
+    )
 
 
-def prompt_mean(previews: pd.DataFrame, metric: str) -> float:
-    """Mean over prompts of each prompt's mean value; missing where nothing was measured."""
-    counted = of_role(previews, METRICS[metric].role)
-    return float(counted.groupby("prompt")[METRICS[metric].column].mean().mean())
+def prompt_means(previews: pd.DataFrame, role: str, column: str) -> pd.Series:
+    """Mean of a column per group and prompt; missing where nothing was measured."""
+    return of_role(previews, role).groupby(["group", "prompt"])[column].mean()
 
 
 def of_role(previews: pd.DataFrame, role: str) -> pd.DataFrame:

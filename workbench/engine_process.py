@@ -23,6 +23,7 @@ class EngineProcess:
                 [sys.executable, "-m", "workbench.engine"],
                 cwd=ROOT,
                 env={
+                    "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait sleep: the app needs the cores too
                     **os.environ,
                     "PYTHONUNBUFFERED": "1",
                     "PYTHONIOENCODING": "utf-8",

@@ -68,7 +68,7 @@ def where(now: Progress) -> str:
             f"{run['label']}, seed {run['seed']}: update {run['step']} of {run['total_steps'] or '?'}"
         )
     parts.append(f"{now.previews_done} of {now.previews_expected} previews")
-    if now.eta_s is not None:
+    if now.eta_s is not None and not now.finished:
         parts.append(f"about {duration(now.eta_s)} left")
     return " · ".join(parts)
 
