@@ -136,9 +136,7 @@ def pip_install(venv: Path, requirements: list[Path]) -> None:
     try:
         if run(command, show, env) != 0:
             last = "\n  ".join(told[-12:])
-            raise StartError(
-                f"pip could not install the packages. Its last lines:\n  {last}\n{cause(told)}"
-            )
+            raise StartError(f"pip could not install the packages. Its last lines:\n  {last}\n{cause(told)}")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -16,12 +16,19 @@ def one(db: Database, sql: str, params: Mapping[str, Any]) -> Row | None:
     return next(iter(db.query(sql, dict(params))), None)
 
 
+def inserted(db: Database, table: str, row: Mapping[str, Any]) -> int:
+    """Insert a row and return its id."""
+    key = db.table(table).insert(dict(row)).last_pk
+    assert isinstance(key, int)  # every table that this is used for has an integer id
+    return key
+
+
 # projects
 
 
 def add_project(db: Database, **columns: Any) -> int:
     """Insert a project (name, trigger_word, class_noun, base_model, face_judge, clip_judge) and return its id."""
-    return int(db.table("projects").insert({**columns, "created_at": now()}).last_pk)
+    return inserted(db, "projects", {**columns, "created_at": now()})
 
 
 def project(db: Database, project_id: int) -> Row | None:
@@ -80,7 +87,7 @@ def add_dataset(
                 "size_px": size_px,
                 "created_at": now(),
             }
-            dataset_id = db.table("datasets").insert(row).last_pk
+            dataset_id = inserted(db, "datasets", row)
             db.table("photos").insert_all({**photo, "dataset_id": dataset_id} for photo in photos)
         update_project(db, project_id, dataset_id=dataset_id)
     return int(dataset_id)

@@ -4,18 +4,18 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from db.library import Row
+from db.library import Row, inserted
 
 
 def add(db: Database, **columns: Any) -> int:
     """Commit one rating event (rate, skip or undo) and return its id. It is on disk when this returns."""
-    return int(db.table("ratings").insert(columns).last_pk)
+    return inserted(db, "ratings", columns)
 
 
 def add_all(db: Database, rows: list[dict[str, Any]]) -> list[int]:
     """Commit the marks that one picture got (one event per axis) together."""
     with db.atomic():
-        return [int(db.table("ratings").insert(row).last_pk) for row in rows]
+        return [inserted(db, "ratings", row) for row in rows]
 
 
 def events(db: Database, project_id: int, rater: str | None = None) -> list[Row]:

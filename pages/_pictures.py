@@ -21,9 +21,9 @@ _GRID = st.components.v2.component(
 )
 FLOW = """
 <style>
-.flow {display: flex; flex-wrap: wrap; gap: 12px 10px;}
-.flow figure {margin: 0; width: var(--px);}
-.flow img {width: var(--px); height: var(--px); object-fit: contain; display: block; background: #80808033;}
+.flow {display: grid; grid-template-columns: repeat(auto-fill, minmax(var(--px), 1fr)); gap: 12px 10px;}
+.flow figure {margin: 0;}
+.flow img {width: 100%; aspect-ratio: 1; object-fit: contain; display: block; background: #80808033;}
 .flow figcaption {font-size: .8rem; line-height: 1.3; padding-top: 4px; overflow-wrap: anywhere;}
 .flow small {opacity: .75; font-size: .75rem; display: block;}
 </style>
@@ -78,9 +78,7 @@ def always_in_view(name: str) -> DeltaGenerator:
 def scale_marks(marks: Sequence[str]) -> None:
     """Words under a slider: its left end, its middle, its right end."""
     words = "".join(f"<span>{escape(mark)}</span>" for mark in marks)
-    style = (
-        "display: flex; justify-content: space-between; font-size: .8rem; opacity: .75; margin-top: -.3rem;"
-    )
+    style = "display: flex; justify-content: space-between; font-size: .8rem; opacity: .75; margin-top: -.3rem;"
     st.html(f'<div style="{style}">{words}</div>')
 
 
@@ -98,9 +96,7 @@ def show_preview(preview: Mapping[str, Any], settings: Sequence[tuple[str, str]]
         big_picture(preview_url(preview["token"], full=True), preview["text"])
     with words:
         fact_table(facts(preview))
-        if not preview["is_base"] and st.button(
-            "Open the run", icon=":material/model_training:", type="primary"
-        ):
+        if not preview["is_base"] and st.button("Open the run", icon=":material/model_training:", type="primary"):
             go("run", run=str(preview["run_id"]))
     if settings:
         with st.expander("Every setting of the training"):

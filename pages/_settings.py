@@ -15,9 +15,7 @@ def setting_field(field: Field, value: Any, key: str) -> Any:
         return st.toggle(field.title, value, key=key, help=field.help)
     if field.choices:
         return st.selectbox(field.title, field.choices, field.choices.index(value), key=key, help=field.help)
-    text = st.text_input(
-        field.title, settings.value_text(value), key=key, help=field.help, placeholder="empty"
-    )
+    text = st.text_input(field.title, settings.value_text(value), key=key, help=field.help, placeholder="empty")
     return settings.typed(text)
 
 

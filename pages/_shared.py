@@ -15,9 +15,7 @@ from workbench.sentences import worker_state
 from workbench.workspace import Workspace
 
 HERE = Path(__file__).parent
-NO_WORKER = (
-    "Nothing trains until a worker runs. `python start.py` starts one; so does `python -m workbench worker`."
-)
+NO_WORKER = "Nothing trains until a worker runs. `python start.py` starts one; so does `python -m workbench worker`."
 
 
 def workspace() -> Workspace:
@@ -58,9 +56,7 @@ def project_or_stop(db: Database) -> dict[str, Any]:
     chosen = st.session_state.get("project")
     row = views.project(db, chosen) if chosen else None
     if row is None:
-        nothing_yet(
-            "There is no project yet. A project is one question about one subject.", "home", "Make a project"
-        )
+        nothing_yet("There is no project yet. A project is one question about one subject.", "home", "Make a project")
     return row
 
 
@@ -79,9 +75,7 @@ def reference(db: Database, project: dict[str, Any]) -> list[dict[str, Any]]:
 def uploaded(files: list[Any]) -> list[tuple[str, bytes, str | None]]:
     """Uploaded photos, each with the text of the .txt file of the same name."""
     texts = {
-        Path(file.name).stem: file.getvalue().decode("utf-8", "replace")
-        for file in files
-        if file.name.endswith(".txt")
+        Path(file.name).stem: file.getvalue().decode("utf-8", "replace") for file in files if file.name.endswith(".txt")
     }
     pictures = [file for file in files if not file.name.endswith(".txt")]
     return [(file.name, file.getvalue(), texts.get(Path(file.name).stem)) for file in pictures]

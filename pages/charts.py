@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages import _shared as shared
 from pages._pictures import picture_grid, show_preview
-from workbench import charts, gallery, rating, settings
+from workbench import charts, gallery, rating, settings, views
 from workbench.contrast import contrast_table
 from workbench.metrics import METRICS
 from workbench.plan import plan_of
@@ -40,12 +40,9 @@ def pictures(column: str, values: list[Any], metric: str, key: str) -> None:
 
 def metric_choice() -> str:
     """A score that was measured."""
-    measured = [key for key in METRICS if tables.checkpoints[key].notna().any()]
     titles = {key: METRICS[key].title for key in measured}
     return str(
-        st.selectbox(
-            "Score", measured, format_func=titles.__getitem__, key="score", bind="query-params", width=440
-        )
+        st.selectbox("Score", measured, format_func=titles.__getitem__, key="score", bind="query-params", width=440)
     )
 
 
@@ -110,9 +107,7 @@ def by_checkpoint() -> None:
     """A score over the course of the training."""
     with st.container(horizontal=True):
         metric = metric_choice()
-        place = st.segmented_control(
-            "Over", PLACES, default="updates", key="over", bind="query-params", required=True
-        )
+        place = st.segmented_control("Over", PLACES, default="updates", key="over", bind="query-params", required=True)
     chart = charts.score_by_checkpoint(tables.checkpoints, metric, PLACES[place], tables.labels)
     ids = [point["checkpoint_id"] for point in show(chart, "by-checkpoint")]
     behind("checkpoint_id", ids, metric, "checkpoint-pictures")
@@ -140,10 +135,17 @@ st.title("Charts")
 db = shared.open_workbench()
 project = shared.project_or_stop(db)
 tables, plan = shared.tables(db, project["id"]), plan_of(db, project["id"])
-if not tables.checkpoints["n_previews"].sum():
-    shared.nothing_yet(
-        "No scores yet. The first points come with the first checkpoint.", "queue", "See the queue"
+measured = views.measured(tables)
+if (tables.previews["face_status"] == "unavailable").any():
+    st.warning(
+        f"Likeness is not measured: the judge {shared.plain(project['face_judge'])} is not on this computer. "
+        "`python -m workbench doctor` says how to get it.",
+        icon=":material/face:",
     )
+if not measured:
+    if len(tables.previews) and project["face_judge"] == project["clip_judge"] == "none":
+        shared.nothing_yet("No scores yet. Without a judge they are your marks.", "rate", "Rate")
+    shared.nothing_yet("No scores yet. The first points come with the first checkpoint.", "queue", "See the queue")
 view = st.segmented_control(
     "View",
     VIEWS,

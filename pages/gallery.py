@@ -21,12 +21,8 @@ if table.empty:
 
 plan = plan_of(db, project["id"])
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-    seeds = st.pills(
-        "Preview seeds", plan.seeds, selection_mode="multi", default=plan.seeds[-1:], key="seeds"
-    )
-    role = st.segmented_control(
-        "Prompts", ROLES, default="all", key="prompts", bind="query-params", required=True
-    )
+    seeds = st.pills("Preview seeds", plan.seeds, selection_mode="multi", default=plan.seeds[-1:], key="seeds")
+    role = st.segmented_control("Prompts", ROLES, default="all", key="prompts", bind="query-params", required=True)
     strength = plan.main_strength
     if len(plan.strengths) > 1:
         strength = st.segmented_control(
@@ -46,9 +42,7 @@ if held:
 chosen = gallery.choose(table, plan, roles=ROLES[role], seeds=seeds, strength=strength, last_only=last_only)
 grid = gallery.preview_grid(chosen, plan, held)
 picked = picture_grid(gallery.with_photos(grid, shared.reference(db, project)), SIZES[size], 720, "gallery")
-st.caption(
-    "Under each picture: its likeness (0 a stranger, 100 the person's own photos). Click one to enlarge it."
-)
+st.caption("Under each picture: its likeness (0 a stranger, 100 the person's own photos). Click one to enlarge it.")
 if picked:
     row = table[table["token"] == picked].iloc[0].to_dict()
     show_preview(row, shared.all_settings(db, row))

@@ -70,9 +70,7 @@ def failures(failed: list[dict[str, Any]]) -> None:
     st.subheader("What went wrong")
     for run in failed:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            st.markdown(
-                f"**{shared.plain(run['label'])}, seed {run['seed']}** {shared.plain(views.why(run))}"
-            )
+            st.markdown(f"**{shared.plain(run['label'])}, seed {run['seed']}** {shared.plain(views.why(run))}")
             st.button(
                 "Retry",
                 key=f"retry-{run['id']}",

@@ -38,9 +38,7 @@ def table() -> list[int]:
 def queue_form(chosen: list[int]) -> None:
     """Queue the chosen patterns with some seeds; what was trained already is not trained again."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        seeds = st.pills(
-            "Training seeds", SEEDS, selection_mode="multi", default=[1, 2], key="seeds", help=SEEDS_HELP
-        )
+        seeds = st.pills("Training seeds", SEEDS, selection_mode="multi", default=[1, 2], key="seeds", help=SEEDS_HELP)
         wanted = views.untried(db, project, chosen, seeds)
         n = sum(map(len, wanted.values()))
         label = f"Queue {n} run{'s' if n != 1 else ''}" if n else "All of these are trained or queued"

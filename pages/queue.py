@@ -128,7 +128,5 @@ st.title("Queue")
 ws, db = shared.workspace(), shared.open_workbench()
 project = shared.project_or_stop(db)
 if not views.runs(db, project["id"]):
-    shared.nothing_yet(
-        "Nothing is queued. Choose patterns and seeds, and queue them.", "patterns", "Choose patterns"
-    )
+    shared.nothing_yet("Nothing is queued. Choose patterns and seeds, and queue them.", "patterns", "Choose patterns")
 sweep()

@@ -22,7 +22,7 @@ AXES = {
 def panel() -> None:
     """The picture, the photos to compare with, the sliders. A fragment: the next picture comes at once."""
     db = shared.open_workbench()
-    item = st.session_state.get("undone") or rating.next_to_rate(db, project, shared.rater(), session)
+    item = st.session_state.get(undone) or rating.next_to_rate(db, project, shared.rater(), session)
     if item is None:
         finished()
         return
@@ -85,9 +85,7 @@ def buttons(item: rating.Item, marks: dict[str, float], shown_at: float) -> None
 
 
 def undo_button(label: str, disabled: bool = False) -> None:
-    st.button(
-        label, disabled=disabled, on_click=undo, icon=":material/undo:", help="Brings the last picture back."
-    )
+    st.button(label, disabled=disabled, on_click=undo, icon=":material/undo:", help="Brings the last picture back.")
 
 
 def answered(item: rating.Item, marks: dict[str, float], shown_at: float) -> None:
@@ -97,20 +95,18 @@ def answered(item: rating.Item, marks: dict[str, float], shown_at: float) -> Non
         rating.save(db, item, shared.rater(), session, marks, shown_at)
     else:
         rating.skip(db, item, shared.rater(), session, shown_at)
-    st.session_state.pop("undone", None)
+    st.session_state.pop(undone, None)
 
 
 def undo() -> None:
-    st.session_state["undone"] = rating.undo_last(shared.open_workbench(), project, shared.rater())
+    st.session_state[undone] = rating.undo_last(shared.open_workbench(), project, shared.rater())
 
 
 def finished() -> None:
     """All done: what the marks are good for, and how steady they were."""
     db = shared.open_workbench()
     if not rating.rating_set(db, project):
-        shared.nothing_yet(
-            "No pictures to rate yet. They come with the first checkpoints.", "queue", "See the queue"
-        )
+        shared.nothing_yet("No pictures to rate yet. They come with the first checkpoints.", "queue", "See the queue")
     st.success("Every picture has been rated. Thank you.", icon=":material/check:")
     steady = rating.reliability(db, project, shared.rater())
     if steady:
@@ -128,9 +124,8 @@ title, who = st.columns([4, 1], vertical_alignment="bottom")
 title.title("Rate")
 project = shared.project_or_stop(shared.open_workbench())
 with who:
-    st.text_input(
-        "Your name", "me", key="rater", persist_state="session", help="Marks are kept apart by name."
-    )
+    st.text_input("Your name", "me", key="rater", persist_state="session", help="Marks are kept apart by name.")
 reference = shared.reference(shared.open_workbench(), project)
 session = st.session_state.setdefault("rating session", secrets.token_hex(8))
+undone = f"undone by {shared.rater()} in {project['id']}"  # where the picture that came back is kept
 panel()

@@ -1,5 +1,6 @@
 """Parts that many tests share: loaded once, never changed."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from trainer import EMBEDDED
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded: waiting threads sleep
 pytest_plugins = ["browser_fixtures"]
 
 

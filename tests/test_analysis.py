@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from filled import BASELINE, PLAN, REAL, STRANGERS, add_life, fill
@@ -177,6 +178,18 @@ def test_a_preview_that_was_not_judged_has_no_face_status_of_its_own(filled):
     assert table.loc[table["picture_status"] == "black", "face_found"].tolist() == [0.0]
 
 
+@pytest.mark.parametrize(("usual", "points"), [(0.02, 10.0), (None, 12.5)])
+def test_copying_is_the_lead_of_the_nearest_training_photo_beyond_the_usual(filled, usual, points):
+    # (.60 - .50) / .80 = 12.5 points nearer to a training photo, of which .02 / .80 = 2.5 are usual
+    detail = {"face_px": 33.0, "nearest_train": 0.6, "nearest_reference": 0.5, "usual_gap": usual}
+    filled.db.execute(
+        "update scores set detail = ? where metric = 'likeness' and value is not null", [json.dumps(detail)]
+    )
+    table = preview_table(filled.db, filled.project_id)
+    assert table["copy_gap"].dropna().tolist() == pytest.approx([points] * 102)  # all but the two broken ones
+    assert checkpoint_table(filled.db, filled.project_id)["copy_gap"].tolist() == pytest.approx([points] * 13)
+
+
 def test_an_unknown_project_is_named(shared):
     with pytest.raises(LookupError, match="project 99"):
         preview_table(shared.db, 99)
@@ -339,6 +352,15 @@ def test_the_best_leads_where_the_second_is_out_of_reach(filled):
         [filled.pattern_ids[2]],
     )  # 25 points of the scale
     assert best_so_far(tables(filled.db, filled.project_id)).wording == "best_leads"
+
+
+def test_the_second_best_is_never_the_same_lora_under_another_name(read, shared):
+    first, _, close = shared.pattern_ids
+    runs_of = read.runs.copy()
+    twin = runs_of["pattern_id"] == close
+    runs_of.loc[twin, "replicate"] = list(runs_of.loc[runs_of["pattern_id"] == first, "replicate"])
+    best = best_so_far(replace(read, runs=runs_of))
+    assert (best.label, best.params["b"]) == ("baseline", "alpha 1") and best.wording == "best_leads"
 
 
 def test_settings_that_vary_are_those_that_trained_patterns_differ_in(read):

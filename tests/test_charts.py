@@ -145,6 +145,13 @@ def test_the_forest_has_a_row_per_pair_its_interval_and_the_noise_floor(read, sh
     assert {"n_cells", "n_a", "n_b"} <= {tip["field"] for tip in points["encoding"]["tooltip"]}
 
 
+def test_a_pair_without_a_difference_says_so_in_words(read):
+    table = contrast_table(read, "likeness").assign(diff=[math.nan, -3.0], wording=["wrecked", "cannot_tell"])
+    spec = charts.contrast_chart(table).to_dict()
+    [words] = rows_of(spec, layer(spec, type="text"))
+    assert (words["verdict"], words["change"]) == ("a run is wrecked", "alpha: 16 → 1")
+
+
 def test_the_same_change_on_two_baselines_keeps_two_rows(read):
     table = contrast_table(read, "likeness")
     twice = pd.concat([table, table.assign(label_a="other baseline")], ignore_index=True)

@@ -19,6 +19,7 @@ from workbench.contrast import (
     wording,
 )
 from workbench.metrics import METRICS
+from workbench.patterns import Contrast
 from workbench.verdicts import VERDICTS, exploratory, verdict
 
 
@@ -214,7 +215,40 @@ def test_likeness_of_a_wrecked_run_is_not_judged(read, shared):
     wrecked = changed(read, wreck)
     found = paired(wrecked, *shared.pattern_ids[:2], "likeness")
     assert found.wording == "wrecked" and found.wrecked == ("alpha 1",)
-    assert paired(wrecked, *shared.pattern_ids[:2], "clip_t").wording != "wrecked"
+    assert paired(wrecked, *shared.pattern_ids[:2], "clip_t").wording == "wrecked"
+    assert paired(wrecked, *shared.pattern_ids[:2], "face_rate").wording == "the_same"
+    assert paired(wrecked, *shared.pattern_ids[:2], "human_likeness").wording == "checkpoints_differ"
+
+
+def test_a_pair_without_any_face_is_listed_as_wrecked_and_has_no_difference(read, shared):
+    def no_faces(previews, checkpoints):
+        own = previews["pattern_id"] == shared.pattern_ids[1]
+        previews.loc[own, ["likeness", "face_found"]] = [math.nan, 0.0]
+        own = checkpoints["pattern_id"] == shared.pattern_ids[1]
+        checkpoints.loc[own, "likeness"] = math.nan
+        checkpoints.loc[own, "wrecked"] = True
+
+    table = contrast_table(changed(read, no_faces), "likeness").set_index("label_b")
+    assert math.isnan(table.loc["alpha 1", "diff"]) and table.loc["alpha 1", "wording"] == "wrecked"
+    assert table.loc["alpha 1", "sentence"].startswith("'alpha 1' is wrecked")
+    assert table.loc["rate 6e-3", "diff"] == pytest.approx(-3)
+
+
+def test_the_same_lora_under_two_names_is_compared_once(read, shared):
+    a, b, c = shared.pattern_ids
+
+    def twins(_, checkpoints):
+        own = checkpoints["pattern_id"] == c
+        checkpoints.loc[own, "replicate"] = list(checkpoints.loc[checkpoints["pattern_id"] == b, "replicate"])
+
+    same = changed(read, twins)
+    pairs = [
+        Contrast("optimizer", a, b, "adamw", "adafactor"),
+        Contrast("optimizer", a, c, "adamw", "adafactor"),
+    ]
+    table = contrast_table(replace(same, contrasts=pairs), "likeness")
+    assert table["label_b"].tolist() == ["alpha 1"]
+    assert len(contrast_table(replace(read, contrasts=pairs), "likeness")) == 2
 
 
 def test_a_pattern_equals_itself(read, shared):
@@ -225,7 +259,7 @@ def test_a_pattern_equals_itself(read, shared):
 @pytest.mark.parametrize(
     ("interval", "n_runs", "beyond", "wanted"),
     [
-        ((math.nan, math.nan, math.nan), (2, 2), None, "nothing_shared"),
+        ((math.nan, math.nan, math.nan), (0, 2), None, "nothing_shared"),
         ((5.0, math.nan, math.nan), (2, 2), True, "one_prompt"),
         ((0.0, 0.0, 0.0), (2, 2), False, "the_same"),
         ((5.0, -1.0, 11.0), (2, 2), True, "cannot_tell"),
@@ -283,6 +317,12 @@ def test_every_verdict_is_a_sentence_for_every_metric(metric):
     for code in VERDICTS:
         sentence = verdict(code, about)
         assert sentence.endswith(".") and "{" not in sentence.replace("'one {pattern}'", "")
+
+
+def test_shares_differ_by_points_and_other_scores_in_their_own_unit():
+    about = {"a": "A", "b": "B", "low": -0.6, "high": -0.4, "diff": -0.5, "prompts": 4, "noise": 0.1}
+    said = verdict("seems_to_matter", {**about, "metric": "face_rate", "change": "x", "n_a": 2, "n_b": 2})
+    assert "50 points lower (worse) (95 % interval -60 points to -40 points" in said and "±10 points" in said
 
 
 def test_many_comparisons_come_with_a_warning_and_one_does_not():

@@ -1,6 +1,5 @@
 """The engine and its worker on the real miniature: train, preview, score, cancel, be killed, go on."""
 
-import json
 import os
 import signal
 import subprocess
@@ -17,9 +16,9 @@ from db import library, results, runs
 from trainer import EMBEDDED
 from trainer.config import TrainConfig
 from workbench import patterns, queue
-from workbench.preview_table import preview_table
 from workbench.photos import add_folder
 from workbench.plan import EvalPlan, Prompt
+from workbench.preview_table import preview_table
 from workbench.progress import progress
 from workbench.projects import add_project
 from workbench.run_log import log_tail, losses
@@ -59,7 +58,7 @@ def wait_for(condition, what):
 
 def tensors(path):
     with safe_open(path, "pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
 
 
 def same_lora(a, b):
@@ -70,7 +69,7 @@ def same_lora(a, b):
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory):
     """A run that went all the way: trained, previewed, scored."""
-    ws, db, project, [run] = new_project(tmp_path_factory.mktemp("swept"))
+    ws, _, project, [run] = new_project(tmp_path_factory.mktemp("swept"))
     lines = []
     Worker(ws, echo=lines.append).work(once=True)
     return ws, ws.open(), project, run, lines
@@ -140,7 +139,7 @@ def test_without_judges_there_are_previews_and_reasons_instead_of_scores(tmp_pat
     assert "no-pack" in rows[0]["detail"]
 
 
-LONG = QUICK.model_copy(update={"epochs": 20, "save_every": 5})
+LONG = QUICK.model_copy(update={"epochs": 8, "save_every": 3})  # 64 updates, files at 24, 48, 64
 
 
 @pytest.fixture
@@ -176,7 +175,7 @@ def test_a_killed_engine_is_restarted_and_its_run_ends_as_if_nothing_had_happene
     ws, db, _, [run] = new_project(tmp_path, LONG)
     worker, thread = in_thread(ws)
     wait_for(lambda: runs.checkpoints(db, run), "the first checkpoint")
-    wait_for(lambda: runs.get(db, run)["step"] > 41, "some updates more")
+    wait_for(lambda: runs.get(db, run)["step"] > 26, "some updates more")
     worker.engine.process.kill()
     wait_for(lambda: runs.get(db, run)["status"] == "done", "the run is done")
     assert runs.get(db, run)["attempt"] == 2
@@ -221,8 +220,8 @@ def test_a_worker_that_is_told_to_stop_puts_its_run_back(tmp_path):
     assert worker.wait(60) == 0
     row = runs.get(db, run)
     assert (row["status"], row["attempt"]) == ("queued", 0)
-    state = json.loads(next((ws.run_folder(run) / "state").rglob("*.json")).read_text(encoding="utf-8"))
-    assert state and runs.live_workers(db) == []
+    assert (ws.run_folder(run) / "state" / "state.safetensors").is_file()
+    assert runs.live_workers(db) == []
 
 
 def test_a_running_training_can_be_cancelled_and_tried_again(tmp_path, in_thread):
@@ -232,10 +231,10 @@ def test_a_running_training_can_be_cancelled_and_tried_again(tmp_path, in_thread
     queue.cancel(db, run)
     wait_for(lambda: runs.get(db, run)["status"] == "cancelled", "the run is cancelled")
     stopped_at = runs.get(db, run)["step"]
-    assert 0 < stopped_at < 160
+    assert 0 < stopped_at < 64
     queue.retry(db, run)
     wait_for(lambda: runs.get(db, run)["step"] > stopped_at, "it goes on")
-    assert f"from update {0}\n" not in log_tail(ws, run, 1)
+    assert "from update 0" not in log_tail(ws, run, 1)
     worker.stopping.set()
     thread.join(60)
     assert not thread.is_alive()

@@ -4,10 +4,11 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from filled import UPDATES, add_life, fill
+from filled import PLAN, UPDATES, add_life, fill
 from streamlit.testing.v1 import AppTest
 from test_launch import free_port, start
 
@@ -21,8 +22,11 @@ PAGES = ["photos", "patterns", "queue", "rate", "gallery", "charts"]
 
 
 def open_app(home, monkeypatch, page=None, **query):
+    """The app on a page. With a folder ``pages`` beside its script AppTest would leave out app.py."""
     monkeypatch.setenv("WORKBENCH_HOME", str(home))
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    script = home / "run app.py"
+    script.write_text(f"import runpy\n\nrunpy.run_path({str(ROOT / 'app.py')!r})\n", encoding="utf-8")
+    app = AppTest.from_file(str(script), default_timeout=60)
     for name, value in query.items():
         app.query_params[name] = value
     app.run()
@@ -79,9 +83,17 @@ def bare(tmp_path):
     return ws
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    return fill(tmp_path_factory.mktemp("pages"))
+
+
 @pytest.fixture
-def full(tmp_path):
-    return fill(tmp_path)
+def full(template, tmp_path):
+    """A finished sweep, each test its own copy."""
+    shutil.copytree(template.ws.home, tmp_path, dirs_exist_ok=True)
+    ws = Workspace(tmp_path)
+    return replace(template, ws=ws, db=ws.open())
 
 
 @pytest.fixture
@@ -140,6 +152,14 @@ def test_a_run_that_is_not_there_is_said(full, monkeypatch, number):
     assert "no run" in words(go(app, "run")).lower()
 
 
+@pytest.mark.parametrize("page", ["home", *PAGES, "run"])
+def test_every_page_stands_beside_the_project_and_the_worker(busy, monkeypatch, page):
+    app = go(open_app(busy[0].ws.home, monkeypatch), page)
+    assert app.sidebar.selectbox[0].value == 1
+    assert "worker training" in app.sidebar.markdown[0].value
+    assert app.sidebar.caption[0].value == "on 2 cores"
+
+
 # home
 
 
@@ -182,9 +202,7 @@ def test_photos_show_their_exact_captions_as_text(full, monkeypatch):
     assert "Held out: likeness is measured against these (3)" in said
 
 
-def test_a_folder_is_imported_and_broken_files_are_named_with_the_reason(
-    bare, monkeypatch, subject, tmp_path_factory
-):
+def test_a_folder_is_imported_and_broken_files_are_named_with_the_reason(bare, monkeypatch, subject, tmp_path_factory):
     folder = tmp_path_factory.mktemp("my photos")
     for name in ("00", "01", "02", "03", "04"):
         shutil.copy(subject / "train" / f"{name}.jpg", folder)
@@ -233,17 +251,13 @@ def test_only_what_was_not_trained_yet_is_queued(full, monkeypatch):
     press(app, "Queue 3 runs")
     assert app.title[0].value == "Queue"
     queued = runs.with_status(full.db, "queued")
-    assert [(run["pattern_id"], run["seed"]) for run in queued] == [
-        (pattern, 3) for pattern in full.pattern_ids
-    ]
+    assert [(run["pattern_id"], run["seed"]) for run in queued] == [(pattern, 3) for pattern in full.pattern_ids]
 
 
 def test_what_will_have_no_effect_is_said_before_it_is_queued(full, monkeypatch):
     for rate in (1e-4, 1e-2):
         label = f"AdaFactor {rate}"
-        patterns.clone(
-            full.db, full.project_id, full.pattern_ids[0], label, optimizer="adafactor", learning_rate=rate
-        )
+        patterns.clone(full.db, full.project_id, full.pattern_ids[0], label, optimizer="adafactor", learning_rate=rate)
     assert "very same LoRA" in words(open_app(full.ws.home, monkeypatch, "patterns"))
 
 
@@ -348,6 +362,15 @@ def test_undo_brings_the_picture_back_and_keeps_both_events(full, monkeypatch):
     assert 40.0 not in [mark["value"] for mark in ratings.marks(full.db, full.project_id)]
 
 
+def test_a_picture_that_was_taken_back_does_not_follow_into_another_project(full, monkeypatch):
+    add_project(full.db, "other", "abc", "dog")
+    app = open_app(full.ws.home, monkeypatch, "rate")
+    press(app, "Undo")
+    app.run()  # the whole page: the sidebar too
+    app.sidebar.selectbox[0].set_value(2).run()
+    assert "No pictures to rate yet" in words(no_error(app))
+
+
 def test_marks_go_to_the_name_on_the_page(full, monkeypatch):
     app = open_app(full.ws.home, monkeypatch, "rate")
     app.text_input(key="rater").set_value("Mia").run()
@@ -377,9 +400,7 @@ def test_the_gallery_offers_to_show_what_waits_and_says_what_that_costs(full, mo
     no_error(reveal.set_value(True).run())
 
 
-@pytest.mark.parametrize(
-    "view", ["Only one thing differs", "One setting", "Over the training", "People and judge"]
-)
+@pytest.mark.parametrize("view", ["Only one thing differs", "One setting", "Over the training", "People and judge"])
 def test_every_view_of_the_charts_draws_a_chart(full, monkeypatch, view):
     app = open_app(full.ws.home, monkeypatch, "charts")
     no_error(app.button_group(key="view").set_value(view).run())
@@ -398,6 +419,46 @@ def test_charts_without_a_rating_lead_to_rating(tmp_path, monkeypatch):
     app = open_app(fill(tmp_path, rated=False).ws.home, monkeypatch, "charts")
     no_error(app.button_group(key="view").set_value("People and judge").run())
     assert press(app, "Rate").title[0].value == "Rate"
+
+
+def test_previews_without_scores_are_no_error(tmp_path, monkeypatch):
+    """Previews come a little before their scores."""
+    full = fill(tmp_path, rated=False)
+    full.db.execute("delete from scores")
+    full.db.execute("update meta set value = value + 1 where key = 'revision'")
+    full.db.conn.commit()
+    app = open_app(full.ws.home, monkeypatch)
+    for page in PAGES:
+        go(app, page)
+    assert "Best so far" not in words(go(app, "home"))
+    no_error(app)
+
+
+def test_a_judge_that_is_not_there_is_said(full, monkeypatch):
+    full.db.execute("update scores set judge_id = null, value = null, status = 'unavailable' where metric = 'likeness'")
+    full.db.conn.commit()
+    said = words(open_app(full.ws.home, monkeypatch, "charts"))
+    assert "Likeness is not measured: the judge embedded is not on this computer" in said
+
+
+def test_without_any_judge_marks_are_the_scores(tmp_path, monkeypatch):
+    full = fill(tmp_path, rated=False)
+    full.db.execute("delete from scores")
+    library.update_project(full.db, full.project_id, face_judge="none", clip_judge="none")
+    app = open_app(full.ws.home, monkeypatch, "charts")
+    assert "Without a judge they are your marks" in words(app)
+    assert press(app, "Rate").title[0].value == "Rate"
+    go(app, "rate").select_slider[0].set_value(50).run()
+    press(app, "Save")
+    assert go(app, "charts").selectbox(key="score").value == "human_likeness"
+
+
+def test_the_gallery_offers_the_strengths_of_the_plan(tmp_path, monkeypatch):
+    full = fill(tmp_path, plan=PLAN.model_copy(update={"strengths": (0.6, 1.0), "seeds": (101,)}))
+    app = open_app(full.ws.home, monkeypatch, "gallery")
+    strength = app.button_group(key="strength")
+    assert (strength.options, strength.value) == (["0.6", "1.0"], 1.0)
+    no_error(strength.set_value(0.6).run())
 
 
 def open_run(full, monkeypatch, run_id):
@@ -451,20 +512,20 @@ def test_the_project_of_the_address_is_shown(full, monkeypatch):
     assert app.title[0].value == "other"
 
 
-def test_no_page_loads_a_model(full):
+def test_no_page_loads_a_model(full, monkeypatch):
+    open_app(full.ws.home, monkeypatch)
+    script = full.ws.home / "run app.py"
     code = f"""
 import os, sys
 os.environ["WORKBENCH_HOME"] = {str(full.ws.home)!r}
 from streamlit.testing.v1 import AppTest
-app = AppTest.from_file({str(ROOT / "app.py")!r}, default_timeout=60).run()
+app = AppTest.from_file({str(script)!r}, default_timeout=60).run()
 for page in {PAGES!r}:
     assert not app.switch_page({str(ROOT / "pages")!r} + "/" + page + ".py").run().exception
 heavy = ("torch", "diffusers", "insightface", "onnxruntime", "open_clip")
 print([name for name in heavy if name in sys.modules])
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8", timeout=120
-    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8", timeout=120)
     assert done.stdout.strip() == "[]", done.stderr
 
 
@@ -489,10 +550,7 @@ def test_a_click_on_a_picture_tells_all_about_it_and_leads_to_its_run(site, page
     dialog = page.get_by_role("dialog")
     dialog.get_by_text("images seen").wait_for()
     picture = dialog.locator("img.big")
-    assert (
-        page.evaluate("image => image.decode().then(() => image.naturalWidth)", picture.element_handle())
-        == 64
-    )
+    assert page.evaluate("image => image.decode().then(() => image.naturalWidth)", picture.element_handle()) == 64
     assert picture.bounding_box()["width"] > 400
     dialog.get_by_role("button", name="Open the run").click()
     page.get_by_role("heading", name="baseline, seed 1", exact=True).wait_for()

@@ -146,7 +146,10 @@ def test_every_reason_makes_a_sentence(code):
     assert "{" not in reason(code, {}) and reason(code, {"what": "x", "update": 3, "attempts": 2})
 
 
-@pytest.mark.parametrize(("seconds", "words"), [(0.4, "0 s"), (59.4, "59 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")])
+DURATIONS = [(0.4, "0 s"), (59.4, "59 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")]
+
+
+@pytest.mark.parametrize(("seconds", "words"), DURATIONS)
 def test_durations_read_well(seconds, words):
     assert duration(seconds) == words
 

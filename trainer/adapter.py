@@ -160,8 +160,8 @@ def attach(
 ) -> Adapter:
     """Add a trainable LoRA to the base; it takes part in forward passes only inside `use`.
 
-    lora_down is drawn kaiming-uniform (a = sqrt 5) from `generator`, part by part in name order, lora_up is zero, in fp32:
-    the start of sd-scripts, which leaves the base's output as it is.
+    lora_down is drawn kaiming-uniform (a = sqrt 5) from `generator`, part by part in name order, lora_up is
+    zero, in fp32: the start of sd-scripts, which leaves the base's output as it is.
     """
     if dim < 1 or not alpha > 0:
         raise AdapterError(f"dim is {dim} and alpha is {alpha}; both must be above 0.")

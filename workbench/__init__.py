@@ -1,1 +1,1 @@
-"""What the product does: photos, patterns, queue, worker, scoring, rating, analysis. The CLI is ``python -m workbench``."""
+"""What the product does: photos, patterns, queue, worker, scores, ratings, analysis; ``python -m workbench``."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.analysis import Tables, ranked_patterns
-from workbench.contrast import noise_floor
+from workbench.contrast import noise_floor, trainings
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,17 @@ def best_so_far(tables: Tables, metric: str | None = None) -> Best | None:
 
     The interval is mean +- t(df) x sd / sqrt(n_seeds) with the pooled sd of the noise floor. It "leads"
     only if it is ahead of the second by more than the noise floor of their difference. Patterns whose runs
-    are all wrecked don't take part.
+    are all wrecked don't take part, and the second is never the same LoRA under another name.
     """
     metric = metric or tables.main_metric
     ranked = ranked_patterns(tables.checkpoints, tables.dataset_id, metric)
     ranked = ranked[ranked["n_wrecked"] < ranked["n_runs"]].dropna(subset=[metric])
     if ranked.empty:
         return None
+    trained = trainings(tables)
     first = ranked.iloc[0]
-    second = ranked.iloc[1] if len(ranked) > 1 else None
+    others = ranked[[trained[pattern] != trained[first["pattern_id"]] for pattern in ranked["pattern_id"]]]
+    second = others.iloc[0] if len(others) else None
     value, n = float(first[metric]), int(first["n_seeds"])
     noise = noise_floor(tables.checkpoints, metric)
     half = noise.half_width(n) if noise else math.nan

@@ -1,4 +1,4 @@
-"""The verbs of the command line. Each calls the functions that the pages call; ``--json`` prints what others can read."""
+"""The verbs of the command line: each calls what the pages call; ``--json`` prints what programs can read."""
 
 import argparse
 import json
@@ -222,7 +222,7 @@ def worker_verb(ws: Workspace, args: Args) -> int:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: worker.stopping.set())
     if args.watch_stdin:
-        threading.Thread(target=lambda: (sys.stdin.read(), worker.stopping.set()), daemon=True).start()
+        threading.Thread(target=stop_with_stdin, args=(worker.stopping,), daemon=True).start()
     worker.work(once=args.once)
     return 0
 
@@ -309,6 +309,12 @@ def doctor_verb(ws: Workspace, args: Args) -> int:
 # bits
 
 
+def stop_with_stdin(stopping: threading.Event) -> None:
+    """Wait until standard input closes (whoever started us is gone), then say stop."""
+    sys.stdin.read()
+    stopping.set()
+
+
 def show(args: Args, rows: list[dict[str, Any]], line: Callable[[dict[str, Any]], str]) -> int:
     """Print rows: as JSON, or one line each."""
     if args.json:
@@ -342,7 +348,8 @@ def run_row(run: dict[str, Any]) -> dict[str, Any]:
 
 def run_line(row: dict[str, Any]) -> str:
     steps = f"{row['step']}/{row['total_steps'] or '?'}"
-    return f"  run {row['id']:3}  {row['label']:26}  seed {row['seed']}  {row['status']:9}  {steps:9}  {row['reason']}".rstrip()
+    about = f"  run {row['id']:3}  {row['label']:26}  seed {row['seed']}"
+    return f"{about}  {row['status']:9}  {steps:9}  {row['reason']}".rstrip()
 
 
 def score_line(row: dict[str, Any]) -> str:
@@ -353,7 +360,8 @@ def score_line(row: dict[str, Any]) -> str:
         if row["is_base"]
         else f"{row['label']}, seed {row['train_seed']:.0f}, update {row['updates']:.0f}"
     )
-    return f"{who:44}  prompt {row['prompt']}  seed {row['seed']}  likeness {likeness:>4} ({row['face_status']})  CLIP {clip}"
+    cell = f"{who:44}  prompt {row['prompt']}  seed {row['seed']}"
+    return f"{cell}  likeness {likeness:>4} ({row['face_status']})  CLIP {clip}"
 
 
 def by_label(db: Database, project_id: int, label: str) -> int:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from workbench.analysis import Tables, last_checkpoints, newest_runs, of_role
 from workbench.metrics import METRICS
+from workbench.patterns import Contrast
 from workbench.sentences import setting as about_setting
 from workbench.settings import value_text
 from workbench.verdicts import verdict
@@ -198,10 +199,10 @@ def wording(
     difference above the noise floor. Below that two checkpoints can differ, no more.
     """
     diff, low, high = interval
+    if wrecked and METRICS[metric].source == "automatic" and metric != "face_rate":
+        return "wrecked"  # no face to measure; and CLIP may find more of a prompt in noise than in a picture
     if math.isnan(diff):
         return "nothing_shared"
-    if wrecked and METRICS[metric].column == "likeness":
-        return "wrecked"
     if diff == 0 and (math.isnan(low) or low == high):
         return "the_same"
     if math.isnan(low):
@@ -232,16 +233,17 @@ def params(result: Paired, label_a: str, label_b: str, change: str = "") -> dict
 
 
 def contrast_table(tables: Tables, metric: str) -> pd.DataFrame:
-    """One row per pair of patterns that differ in exactly one effective setting and share measured previews.
+    """One row per pair of patterns that differ in one effective setting, if there is a word to say.
 
-    ``change`` is in words ("alpha: 16 → 1"), ``noise`` the half-width of the noise floor, ``sentence`` the
-    verdict. The first setting's pairs come first, the largest difference on top.
+    A pair with a wrecked side that has no face to compare stands there without a difference; pairs that
+    train the very same LoRAs stand there once. ``change`` is in words ("alpha: 16 → 1"), ``noise`` the
+    half-width of the noise floor, ``sentence`` the verdict. The largest difference comes first.
     """
     noise = noise_floor(tables.checkpoints, metric)
     rows = []
-    for pair in tables.contrasts:
+    for pair in distinct(tables):
         result = _paired(tables, pair.a, pair.b, metric, noise)
-        if not result.n_cells:
+        if result.wording == "nothing_shared":
             continue
         label, values = about_setting(pair.setting).label, (shown(pair.value_a), shown(pair.value_b))
         about = params(
@@ -261,6 +263,21 @@ def contrast_table(tables: Tables, metric: str) -> pd.DataFrame:
         )
     table = pd.DataFrame(rows, columns=CONTRAST_COLUMNS)
     return table.sort_values("diff", key=abs, ascending=False, ignore_index=True)
+
+
+def distinct(tables: Tables) -> list[Contrast]:
+    """The contrasts, of those between the very same LoRAs (under several names) only the first."""
+    trained = trainings(tables)
+    kept: dict[tuple[str, frozenset[str], frozenset[str]], Contrast] = {}
+    for pair in tables.contrasts:
+        if pair.a in trained and pair.b in trained:
+            kept.setdefault((pair.setting, trained[pair.a], trained[pair.b]), pair)
+    return list(kept.values())
+
+
+def trainings(tables: Tables) -> dict[int, frozenset[str]]:
+    """Per pattern what its runs were trained with: equal for patterns that differ in inert settings only."""
+    return {int(id): frozenset(runs["replicate"]) for id, runs in tables.runs.groupby("pattern_id")}
 
 
 def shown(value: Any) -> str:

@@ -30,14 +30,22 @@ class Metric:
         """Which way is better, in words."""
         return "higher is better" if self.higher_is_better else "lower is better"
 
-    def show(self, value: float, sign: bool = False) -> str:
+    def show(self, value: float) -> str:
         """A value in this metric's own format.
 
         >>> METRICS["face_rate"].show(0.875)
         '88 %'
         """
+        return f"{100 * value:.0f} %" if self.number == ".0%" else f"{value:{self.number}}"
+
+    def show_change(self, value: float, sign: bool = False) -> str:
+        """A difference of two values; of two shares in points, since "50 % lower" could be half as much.
+
+        >>> METRICS["face_rate"].show_change(-0.5, sign=True)
+        '-50 points'
+        """
         plus = "+" if sign else ""
-        return f"{100 * value:{plus}.0f} %" if self.number == ".0%" else f"{value:{plus}{self.number}}"
+        return f"{100 * value:{plus}.0f} points" if self.number == ".0%" else f"{value:{plus}{self.number}}"
 
 
 METRICS = {

@@ -180,8 +180,8 @@ def _likeness_jobs(ws: Workspace, db: Database, project: Row) -> Iterator[Job]:
             None,
         )
         if calibration is None:
-            command = {"do": "calibrate", "judge": asdict(info), "photos": photos}
-            yield Job(("calibrate", *about.values()), command, about)
+            measure = {"do": "calibrate", "judge": asdict(info), "photos": photos}
+            yield Job(("calibrate", *about.values()), measure, about)
             continue
         wanted = {preview["id"] for preview in previews}
         missing = results.unscored(
@@ -189,7 +189,7 @@ def _likeness_jobs(ws: Workspace, db: Database, project: Row) -> Iterator[Job]:
         )
         pictures = [_picture(ws, preview) for preview in missing if preview["id"] in wanted]
         if pictures:
-            command = {
+            command: dict[str, Any] = {
                 "do": "score",
                 "metric": "likeness",
                 "judge": asdict(info),

@@ -1,4 +1,4 @@
-"""What can be known before anything is trained: settings without effect, and patterns that are one run under two names."""
+"""What can be known before training: settings without effect, patterns that are one run under two names."""
 
 from dataclasses import dataclass
 

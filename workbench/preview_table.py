@@ -59,9 +59,9 @@ def preview_table(db: Database, project_id: int) -> pd.DataFrame:
     are cosines; ``face_px`` is the side of the face in pixels; ``human_*`` are marks from 0 to 100, mean
     over raters. ``face_found`` is 1, 0 (no face, or a broken picture) or missing (not judged).
     ``copy_gap``: by how many points of the scale the face is nearer to the nearest training photo than to
-    the nearest reference photo, beyond what is usual for real photos. ``is_main``: rendered at the plan's main strength (always so on the base
-    row). ``attrs["left_out"]`` counts what is stored but not shown: previews of other plans, scores of
-    other judges and of other calibrations.
+    the nearest reference photo, beyond what is usual for real photos. ``is_main``: rendered at the plan's
+    main strength (always so on the base row). ``attrs["left_out"]`` counts what is stored but not shown:
+    previews of other plans, scores of other judges and of other calibrations.
     """
     project = library.project(db, project_id)
     if project is None:

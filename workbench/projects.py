@@ -29,7 +29,8 @@ def add_project(
     """Make a project and return its id.
 
     ``strangers``: a folder with other people's faces, which sets the zero of the likeness scale.
-    ``plan``: None takes the one that suits the base model. Raises ProjectError for an empty word or a name that is taken.
+    ``plan``: None takes the one that suits the base model.
+    Raises ProjectError for an empty word or a name that is taken.
     """
     words = {"a name": name, "a trigger word": trigger_word, "a class noun (woman, man, dog)": class_noun}
     for what, word in words.items():

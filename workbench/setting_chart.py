@@ -165,8 +165,8 @@ def setting_notes(
     ]
     if noise:
         notes.append(
-            f"Bars: 95 % interval of a pattern's mean, from training seeds (sd {measured.show(noise.sd)}, "
-            f"{noise.df} degrees of freedom)."
+            "Bars: 95 % interval of a pattern's mean, from training seeds "
+            f"(sd {measured.show_change(noise.sd)}, {noise.df} degrees of freedom)."
         )
     else:
         notes.append("No intervals: no pattern was trained with two seeds yet.")

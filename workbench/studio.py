@@ -41,8 +41,9 @@ class Studio:
         """The ends of the likeness scale on these photos, measured once."""
         key = f"{info.key}|{photos!r}"
         if key not in self.calibrations:
-            sides = (pictures(photos[side]) for side in ("train", "reference", "strangers"))
-            self.calibrations[key] = calibrate(self.judge(info), *sides, photos["size_px"])
+            train, reference, strangers = (pictures(photos[side]) for side in ("train", "reference", "strangers"))
+            found = calibrate(self.judge(info), train, reference, strangers, photos["size_px"])
+            self.calibrations[key] = found
         return self.calibrations[key]
 
     def calibrate(self, judge: dict[str, Any], photos: Photos) -> dict[str, Any]:

@@ -25,7 +25,7 @@ VERDICTS = {
         "measured for both."
     ),
     "wrecked": (
-        "{wrecked} is wrecked: most of its previews show no face, so {metric} of the rest says nothing. "
+        "{wrecked} is wrecked: most of its previews show no face, so its {metric} says nothing. "
         "Compare the face rate, and look at the pictures."
     ),
     "nothing_shared": (
@@ -61,9 +61,9 @@ def verdict(code: str, params: Mapping[str, Any]) -> str:
     known["prompts"] = str(params.get("prompts", ""))
     known["wrecked"] = " and ".join(f"'{label}'" for label in params.get("wrecked", ()))
     if "diff" in params and not math.isnan(params["diff"]):
-        known["gap"] = metric.show(abs(params["diff"]))
+        known["gap"] = metric.show_change(abs(params["diff"]))
         known["direction"] = direction(params["diff"], metric.higher_is_better)
-        known["noise"] = f"±{metric.show(params['noise'])}" if params["noise"] is not None else ""
+        known["noise"] = f"±{metric.show_change(params['noise'])}" if params["noise"] is not None else ""
         known["why_not_more"] = why_not_more(params)
     return VERDICTS[code].format(**known)
 
@@ -73,8 +73,9 @@ def interval(params: Mapping[str, Any]) -> str:
     metric, low, high = METRICS[params["metric"]], params.get("low"), params.get("high")
     if low is None or high is None or math.isnan(low) or math.isnan(high):
         return "interval not known yet"
-    signed = "diff" in params
-    return f"95 % interval {metric.show(low, signed)} to {metric.show(high, signed)}"
+    if "diff" in params:
+        return f"95 % interval {metric.show_change(low, sign=True)} to {metric.show_change(high, sign=True)}"
+    return f"95 % interval {metric.show(low)} to {metric.show(high)}"
 
 
 def direction(diff: float, higher_is_better: bool) -> str:
@@ -89,7 +90,7 @@ def why_not_more(params: Mapping[str, Any]) -> str:
         return "Whether the setting did it is open: train both with a second seed."
     if params["noise"] is None:
         return "How much training seeds alone make is not known yet."
-    noise = METRICS[params["metric"]].show(params["noise"])
+    noise = METRICS[params["metric"]].show_change(params["noise"])
     return f"Another training seed alone can make as much (±{noise}), so the setting need not be the cause."
 
 

@@ -11,7 +11,9 @@ from db.library import dataset, datasets, photos, project, projects, revision
 from db.runs import checkpoints, live_workers
 from db.runs import get as run
 from db.runs import of_project as runs
+from workbench.analysis import Tables
 from workbench.gallery import lora_url
+from workbench.metrics import METRICS
 from workbench.sentences import reason, status_word
 from workbench.words import duration
 
@@ -22,6 +24,7 @@ __all__ = [
     "datasets",
     "in_queue_order",
     "live_workers",
+    "measured",
     "photos",
     "project",
     "projects",
@@ -111,3 +114,13 @@ def read_back(proof: Mapping[str, Any]) -> str:
     if "error" in proof:
         parts.append(f"output off by {proof['error']:.0e}")
     return ", ".join(parts)
+
+
+def measured(tables: Tables) -> list[str]:
+    """The scores that any checkpoint has, in the order of METRICS.
+
+    Broken pictures count as faceless even where nobody looks for faces: that alone is no face rate.
+    """
+    judged = tables.previews["face_judge"].notna().any()
+    found = [key for key in METRICS if tables.checkpoints[key].notna().any()]
+    return [key for key in found if judged or key != "face_rate"]
