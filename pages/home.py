@@ -8,7 +8,7 @@ from sqlite_utils import Database
 from pages import _shared as shared
 from pages._pictures import picture_grid
 from pages._projects import demo_button, new_project
-from workbench import gallery, rating, views
+from workbench import charts, gallery, rating, views
 from workbench.best import best_so_far
 from workbench.metrics import METRICS
 from workbench.next_step import next_step
@@ -61,6 +61,7 @@ def best(db: Database, project: dict[str, Any]) -> None:
     grid = gallery.checkpoint_grid(tables.previews, plan, found.checkpoint_ids[:1], held)
     picture_grid(gallery.with_photos(grid, shared.reference(db, project)), 128, None, "best")
     st.caption(METRICS[found.metric].meaning)
+    st.altair_chart(charts.score_by_checkpoint(tables.checkpoints, found.metric, labels=tables.labels), height=440)
 
 
 def failures(failed: list[dict[str, Any]]) -> None:

@@ -12,7 +12,7 @@ from workbench.plan import plan_of
 from workbench.progress import Progress, progress
 from workbench.words import duration
 
-ROW_PX = 35
+ROW_PX = 33
 
 
 @st.fragment(run_every=2)
@@ -67,6 +67,7 @@ def detail(run: dict[str, Any]) -> None:
     """One run: its loss, its log, the pictures that it has made so far."""
     db = shared.open_workbench()
     st.subheader(shared.plain(f"{run['label']}, seed {run['seed']}: {sentences.status_word(run['status'])}"))
+    st.caption(views.how_far(db, run))
     why = views.why(run)
     if why:
         st.markdown(shared.plain(why))
@@ -91,7 +92,6 @@ def detail(run: dict[str, Any]) -> None:
             shared.go("run", run=str(run["id"]))
     points, lines = run_log.losses(ws, run["id"]), run_log.log_tail(ws, run["id"], 14)
     if not points and not lines:
-        st.caption("It has not started yet.")
         return
     loss, log = st.columns(2)
     with loss:
@@ -118,7 +118,7 @@ def samples(db: Database, run: dict[str, Any]) -> None:
     held = rating.held_back_tokens(db, project, shared.rater())
     picture_grid(
         gallery.preview_grid(gallery.choose(own, plan, seeds=gallery.shown_seeds(plan)), plan, held),
-        112,
+        96,
         None,
         "samples",
     )

@@ -97,7 +97,7 @@ def pictures() -> None:
         table[table["is_base"] | (table["run_id"] == run["id"])], plan, seeds=gallery.shown_seeds(plan)
     )
     held = rating.held_back_tokens(db, project, shared.rater())
-    picked = picture_grid(gallery.preview_grid(own, plan, held), 112, None, "run-pictures")
+    picked = picture_grid(gallery.preview_grid(own, plan, held), 96, None, "run-pictures")
     if picked:
         row = table[table["token"] == picked].iloc[0].to_dict()
         show_preview(row, shared.all_settings(db, row))

@@ -68,9 +68,7 @@ class Filled:
     calibration: int
 
 
-def likeness(
-    pattern: int, train_seed: int, updates: int, prompt: int, seed: int, plan: EvalPlan = PLAN
-) -> float:
+def likeness(pattern: int, train_seed: int, updates: int, prompt: int, seed: int, plan: EvalPlan = PLAN) -> float:
     """The likeness that the preview of this cell was given (``pattern``: its number from 0)."""
     if plan.prompts[prompt].role == "neutral":
         return LEAKAGE + OF_TRAIN_SEED[train_seed]
@@ -105,9 +103,7 @@ def fill(home: Path, plan: EvalPlan = PLAN, rated: bool = True) -> Filled:
     dataset_id = add_dataset(ws, db, project_id)
     baseline = patterns.add(db, project_id, BASELINE, "baseline", "what the others are compared with")
     others = [
-        patterns.clone(db, project_id, baseline, label, **changed)
-        for label, changed in CHANGES.items()
-        if changed
+        patterns.clone(db, project_id, baseline, label, **changed) for label, changed in CHANGES.items() if changed
     ]
     face, clip = add_judges(db)
     calibration = results.add_calibration(
@@ -123,11 +119,7 @@ def fill(home: Path, plan: EvalPlan = PLAN, rated: bool = True) -> Filled:
     plan_id = int(library.project(db, project_id)["plan_id"])
     filled = Filled(ws, db, project_id, dataset_id, plan_id, (baseline, *others), (), face, clip, calibration)
     add_previews(filled, plan, None, 0, 0, 0)
-    run_ids = [
-        add_run(filled, plan, number, seed)
-        for number in range(len(filled.pattern_ids))
-        for seed in TRAIN_SEEDS
-    ]
+    run_ids = [add_run(filled, plan, number, seed) for number in range(len(filled.pattern_ids)) for seed in TRAIN_SEEDS]
     if rated:
         add_ratings(filled)
     return Filled(**{**vars(filled), "run_ids": tuple(run_ids)})
@@ -207,8 +199,7 @@ def add_run(filled: Filled, plan: EvalPlan, pattern: int, train_seed: int) -> in
 
 def write_losses(folder: Path) -> None:
     lines = [
-        json.dumps({"update": update, "loss": 0.09 + 0.05 / update, "lr": 2e-3})
-        for update in range(1, UPDATES[-1] + 1)
+        json.dumps({"update": update, "loss": 0.09 + 0.05 / update, "lr": 2e-3}) for update in range(1, UPDATES[-1] + 1)
     ]
     (folder / "loss.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -253,9 +244,7 @@ def add_previews(
         add_scores(filled, preview_id, scored, status if status != "ok" else face, adherence)
 
 
-def broken_cell(
-    pattern: int, train_seed: int, updates: int, prompt: int, seed: int, plan: EvalPlan
-) -> tuple[str, str]:
+def broken_cell(pattern: int, train_seed: int, updates: int, prompt: int, seed: int, plan: EvalPlan) -> tuple[str, str]:
     """(status of the picture, status of the face) of a cell: two cells of one checkpoint are broken."""
     if (pattern, train_seed, updates, seed) != (2, 1, UPDATES[0], plan.seeds[0]):
         return "ok", "ok"
@@ -308,9 +297,7 @@ def add_ratings(filled: Filled, rater: str = "me") -> None:
     rate(filled, again["id"], rater, len(rated), is_repeat=1, likeness=value)
 
 
-def rate(
-    filled: Filled, preview_id: int, rater: str, position: int, is_repeat: int = 0, **marks: float
-) -> list[int]:
+def rate(filled: Filled, preview_id: int, rater: str, position: int, is_repeat: int = 0, **marks: float) -> list[int]:
     """Save marks of one picture as the rating page does."""
     common = {
         "preview_id": preview_id,
@@ -323,9 +310,7 @@ def rate(
         "answered_at": now(),
         "protocol": "1",
     }
-    return ratings.add_all(
-        filled.db, [{**common, "axis": axis, "value": value} for axis, value in marks.items()]
-    )
+    return ratings.add_all(filled.db, [{**common, "axis": axis, "value": value} for axis, value in marks.items()])
 
 
 def add_life(filled: Filled) -> dict[str, int]:
@@ -360,9 +345,7 @@ def draw_portrait(value: float, background: int, seed: int, face: bool = True) -
         return Image.fromarray(noise).filter(ImageFilter.GaussianBlur(2))
     share = min(max(value / 100, 0.0), 1.0)
     hair = (int(90 + 100 * share), int(75 - 10 * share), int(70 - 35 * share))
-    back = [(170, 180, 190), (150, 190, 215), (190, 175, 140), (200, 200, 200), (165, 185, 160)][
-        background % 5
-    ]
+    back = [(170, 180, 190), (150, 190, 215), (190, 175, 140), (200, 200, 200), (165, 185, 160)][background % 5]
     image = Image.new("RGB", (4 * SIDE, 4 * SIDE), back)
     draw = ImageDraw.Draw(image)
     shift = (seed % 5 - 2) * 4

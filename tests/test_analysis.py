@@ -105,9 +105,7 @@ def score_again(filled, judge, calibration, raw):
     """A second likeness of every preview, by another judge or on another calibration."""
     stored = results.previews(filled.db, filled.project_id, filled.plan_id)
     common = {"judge_id": judge, "calibration_id": calibration, "metric": "likeness", "detail": "{}"}
-    results.add_scores(
-        filled.db, [{**common, "preview_id": row["id"], "value": raw, "status": "ok"} for row in stored]
-    )
+    results.add_scores(filled.db, [{**common, "preview_id": row["id"], "value": raw, "status": "ok"} for row in stored])
 
 
 def calibrate(filled, judge, size_px, real=0.9, strangers=0.1):
@@ -218,9 +216,7 @@ def test_missing_faces_lower_the_face_rate_and_not_the_likeness_of_the_rest(read
 
 def test_the_base_row_comes_first_and_has_no_run(read):
     first = read.checkpoints.iloc[0]
-    assert (
-        first["is_base"] and first["likeness"] == pytest.approx(12) and first["clip_t"] == pytest.approx(0.24)
-    )
+    assert first["is_base"] and first["likeness"] == pytest.approx(12) and first["clip_t"] == pytest.approx(0.24)
     assert read.checkpoints["is_base"].sum() == 1 and len(read.checkpoints) == 13
 
 
@@ -320,10 +316,7 @@ def test_an_unfinished_run_and_one_on_earlier_photos_are_not_ranked(filled):
     add_life(filled)
     before = pattern_table(filled.db, filled.project_id)
     assert before["n_runs"].sum() == 6
-    photos = [
-        {key: row[key] for key in row if key not in ("id", "dataset_id")}
-        for row in library.photos(filled.db, 1)
-    ]
+    photos = [{key: row[key] for key in row if key not in ("id", "dataset_id")} for row in library.photos(filled.db, 1)]
     library.add_dataset(
         filled.db,
         filled.project_id,

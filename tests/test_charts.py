@@ -103,16 +103,11 @@ def test_the_checkpoint_chart_has_a_line_per_run_and_the_ends_of_the_scale(read)
     thin = layer(spec, type="line", strokeWidth=1)
     assert thin["encoding"]["detail"]["field"] == "run_id" and len(rows_of(spec, thin)) == 12
     named = {
-        row["name"]: row["level"]
-        for one in spec["layer"]
-        if mark(one)["type"] == "text"
-        for row in rows_of(spec, one)
+        row["name"]: row["level"] for one in spec["layer"] if mark(one)["type"] == "text" for row in rows_of(spec, one)
     }
     assert named == {"without LoRA": pytest.approx(12), "strangers": 0, "real photos": 100}
     assert pick_of(spec) == ("pick", "point", ["checkpoint_id"])
-    thick = {
-        (row["label"], row["updates"]): row["likeness"] for row in rows_of(spec, layer(spec, strokeWidth=3))
-    }
+    thick = {(row["label"], row["updates"]): row["likeness"] for row in rows_of(spec, layer(spec, strokeWidth=3))}
     assert thick["baseline", 60] == pytest.approx(50) and thick["baseline", 120] == pytest.approx(60)
 
 
@@ -135,10 +130,7 @@ def test_the_forest_has_a_row_per_pair_its_interval_and_the_noise_floor(read, sh
     rows = rows_of(spec, points)
     assert [row["row"] for row in rows] == ["alpha: 16 → 1", "learning rate: 0.002 → 0.006"]
     assert [row["verdict"] for row in rows] == ["seems to matter", "can't tell"]
-    assert (
-        rows[0]["band_high"] == pytest.approx(9.0013, abs=1e-3)
-        and rows[0]["band_low"] == -rows[0]["band_high"]
-    )
+    assert rows[0]["band_high"] == pytest.approx(9.0013, abs=1e-3) and rows[0]["band_low"] == -rows[0]["band_high"]
     interval = layer(spec, type="rule", strokeWidth=2)["encoding"]
     assert (interval["x"]["field"], interval["x2"]["field"]) == ("low", "high")
     assert pick_of(spec) == ("pick", "point", ["pattern_a", "pattern_b"])
@@ -178,9 +170,7 @@ def test_the_rank_correlation_is_spearman_s():
 
 
 def test_the_loss_curve_has_a_running_median_and_few_enough_points():
-    spec = charts.loss_curve(
-        [(update, 9.0 if update == 50 else 1.0) for update in range(1, 20_001)]
-    ).to_dict()
+    spec = charts.loss_curve([(update, 9.0 if update == 50 else 1.0) for update in range(1, 20_001)]).to_dict()
     rows = rows_of(spec, layer(spec, strokeWidth=2))
     assert len(rows) <= 1000 and {row["median"] for row in rows} == {1.0}  # one spike does not move it
 

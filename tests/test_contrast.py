@@ -44,9 +44,7 @@ def changed(read: Tables, change) -> Tables:
 # t and intervals
 
 
-@pytest.mark.parametrize(
-    ("df", "table_value"), [(1, 12.706), (2, 4.303), (3, 3.182), (7, 2.365), (30, 2.042)]
-)
+@pytest.mark.parametrize(("df", "table_value"), [(1, 12.706), (2, 4.303), (3, 3.182), (7, 2.365), (30, 2.042)])
 def test_t_is_as_printed_in_tables(df, table_value):
     assert t_quantile(df) == pytest.approx(table_value, abs=5e-4)
 
@@ -161,9 +159,7 @@ def test_cells_without_a_value_on_either_side_do_not_count(read, shared):
 
     found = paired(changed(read, without_one_face), *shared.pattern_ids[:2], "likeness")
     assert found.n_cells == 5 and found.per_prompt["n_cells"].tolist() == [2, 1, 2]
-    assert found.per_prompt["diff"].tolist() == pytest.approx(
-        [-15, -14, -16]
-    )  # only like is compared with like
+    assert found.per_prompt["diff"].tolist() == pytest.approx([-15, -14, -16])  # only like is compared with like
 
 
 def test_neutral_prompts_count_for_leakage_alone(read, shared):

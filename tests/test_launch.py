@@ -259,8 +259,7 @@ def test_the_first_visit_may_go_to_any_page_and_nothing_leaves_the_machine(works
         page.locator("button.tile img").first.wait_for()
         assert asked
         assert all(
-            url.startswith((f"http://127.0.0.1:{port}/", f"ws://127.0.0.1:{port}/", "data:", "blob:"))
-            for url in asked
+            url.startswith((f"http://127.0.0.1:{port}/", f"ws://127.0.0.1:{port}/", "data:", "blob:")) for url in asked
         )
     finally:
         process.stdin.close()

@@ -126,9 +126,7 @@ def test_repeats_come_mixed_in_after_a_gap_and_each_picture_at_most_once(filled,
     assert repeats[0] < 20 and repeats[-1] > 40 and max(b - a for a, b in pairwise(repeats)) <= 5
 
 
-@pytest.mark.parametrize(
-    ("n", "repeats"), [(0, 0), (8, 4), (29, 14), (30, 15), (200, 15), (400, 30), (1000, 75)]
-)
+@pytest.mark.parametrize(("n", "repeats"), [(0, 0), (8, 4), (29, 14), (30, 15), (200, 15), (400, 30), (1000, 75)])
 def test_a_share_of_the_pictures_is_repeated(n, repeats):
     assert rating.n_repeats(n) == repeats
 

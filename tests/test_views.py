@@ -21,8 +21,7 @@ def test_runs_come_in_the_order_of_their_life(full):
 
 def test_waiting_runs_come_in_the_order_in_which_a_worker_takes_them():
     waiting = [
-        {"id": number, "status": "queued", "priority": priority}
-        for number, priority in ((1, 0), (2, 0), (3, 5))
+        {"id": number, "status": "queued", "priority": priority} for number, priority in ((1, 0), (2, 0), (3, 5))
     ]
     assert [row["id"] for row in views.in_queue_order(waiting)] == [3, 1, 2]
 
@@ -68,3 +67,10 @@ def test_files_are_listed_with_what_was_read_back(full):
 def test_a_proof_is_told_in_a_line():
     proof = {"modules": 192, "scale": 0.0625, "precision": "float16", "change": 0.26, "error": 1.1e-5}
     assert views.read_back(proof) == "192 modules, scale 0.0625, output off by 1e-05"
+
+
+def test_how_far_a_run_is_counts_updates_and_photos(full):
+    ids = add_life(full)  # batches of 4 from 6 photos: an epoch is 2 updates and 6 images
+    running, waiting = (views.run(full.db, ids[which]) for which in ("running", "queued"))
+    assert views.how_far(full.db, running) == "update 45 of 120 · 136 images seen · 9 s of training"
+    assert views.how_far(full.db, waiting) == "not started yet"

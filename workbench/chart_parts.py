@@ -53,9 +53,7 @@ def by_pattern(labels: Iterable[str], present: Iterable[str]) -> tuple[alt.Color
     colours = [COLOURS[i % len(COLOURS)] for i in range(len(every))]
     shapes = [SHAPES[i // len(COLOURS) % len(SHAPES)] for i in range(len(every))]
     shown_labels = [label for label in every if label in set(present)]
-    legend = alt.Legend(
-        orient="bottom", title=None, columns=4, labelLimit=220, values=shown_labels, symbolOpacity=1
-    )
+    legend = alt.Legend(orient="bottom", title=None, columns=4, labelLimit=220, values=shown_labels, symbolOpacity=1)
     return (
         alt.Color("label:N", scale=alt.Scale(domain=every, range=colours), legend=legend),
         alt.Shape("label:N", scale=alt.Scale(domain=every, range=shapes), legend=legend),

@@ -95,9 +95,7 @@ def score_by_checkpoint(
         ends = ends.assign(low=ends[metric] - half, high=ends[metric] + half)
         bars = alt.Chart(ends).mark_rule(strokeWidth=2, opacity=0.7)
         layers.append(bars.encode(x=axis, y="low:Q", y2="high:Q", color=colour))
-        notes.append(
-            f"Bars: 95 % interval of a mean from training seeds (sd {measured.show_change(noise.sd)})."
-        )
+        notes.append(f"Bars: 95 % interval of a mean from training seeds (sd {measured.show_change(noise.sd)}).")
     return finish([*layers, points], notes)
 
 
@@ -171,9 +169,7 @@ def contrast_chart(rows: pd.DataFrame) -> alt.LayerChart:
         base.mark_bar(color=GREY, opacity=0.2, height=18).encode(x="band_low:Q", x2="band_high:Q"),
         alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=GREY).encode(x="zero:Q"),
         base.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q", color=colour),
-        unmeasured.mark_text(color=GREY, align="right", dx=-6).encode(
-            y=y, x=alt.value("width"), text="verdict:N"
-        ),
+        unmeasured.mark_text(color=GREY, align="right", dx=-6).encode(y=y, x=alt.value("width"), text="verdict:N"),
         points,
     ]
     note = "Lines: 95 % interval over prompts. Grey band: what another training seed can make."

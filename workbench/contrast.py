@@ -246,9 +246,7 @@ def contrast_table(tables: Tables, metric: str) -> pd.DataFrame:
         if result.wording == "nothing_shared":
             continue
         label, values = about_setting(pair.setting).label, (shown(pair.value_a), shown(pair.value_b))
-        about = params(
-            result, tables.labels[pair.a], tables.labels[pair.b], f"{label} from {values[0]} to {values[1]}"
-        )
+        about = params(result, tables.labels[pair.a], tables.labels[pair.b], f"{label} from {values[0]} to {values[1]}")
         rows.append(
             {
                 "setting": pair.setting,

@@ -61,10 +61,6 @@ class Grid:
     columns: tuple[Column, ...]
     rows: tuple[GridRow, ...]
 
-    @property
-    def n_tiles(self) -> int:
-        return sum(tile is not None for row in self.rows for tile in row.tiles)
-
 
 def preview_url(token: str, full: bool = False) -> str:
     """The address of a preview: a thumbnail, or the picture as it was rendered."""
@@ -93,12 +89,8 @@ def photo_picture(photo: Mapping[str, Any]) -> Picture:
         photo["crop"], photo["crop"]
     )
     face = f"face {photo['face_px']:.0f} px" if photo["face_px"] else "no face found"
-    alike = (
-        f" · like others (group {photo['duplicate_group']})" if photo["duplicate_group"] is not None else ""
-    )
-    return Picture(
-        photo_url(photo), photo["name"], photo["caption"], f"{photo['name']} · {cut} · {face}{alike}"
-    )
+    alike = f" · like others (group {photo['duplicate_group']})" if photo["duplicate_group"] is not None else ""
+    return Picture(photo_url(photo), photo["name"], photo["caption"], f"{photo['name']} · {cut} · {face}{alike}")
 
 
 def version_text(dataset: Mapping[str, Any]) -> str:
@@ -153,9 +145,7 @@ def preview_grid(table: pd.DataFrame, plan: EvalPlan, held: Collection[str] = ()
     return Grid("prompt, preview seed", columns, tuple(rows))
 
 
-def _row(
-    head: str, sub: str, group: pd.DataFrame, cells: Sequence[tuple[int, int]], held: Collection[str]
-) -> GridRow:
+def _row(head: str, sub: str, group: pd.DataFrame, cells: Sequence[tuple[int, int]], held: Collection[str]) -> GridRow:
     by_cell = {(row["prompt"], row["seed"]): preview_tile(row, held) for row in group.to_dict("records")}
     hidden = group["token"].isin(list(held)).any()
     likeness = group.loc[group["role"] == "identity", "likeness"].dropna()
@@ -222,20 +212,14 @@ def judged(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The scores and marks of a preview, each with its judge, or the reason why there is none."""
     found = []
     if pd.notna(row["likeness"]):
-        found.append(
-            ("likeness", f"{row['likeness']:.1f} (cosine {row['likeness_raw']:.3f}, {row['face_judge']})")
-        )
+        found.append(("likeness", f"{row['likeness']:.1f} (cosine {row['likeness_raw']:.3f}, {row['face_judge']})"))
     elif pd.notna(row["likeness_raw"]):
         found.append(("likeness", f"cosine {row['likeness_raw']:.3f}, {score_status('not_calibrated')}"))
     else:
-        found.append(
-            ("likeness", score_status(row["face_status"]) if row["face_status"] else "not judged yet")
-        )
+        found.append(("likeness", score_status(row["face_status"]) if row["face_status"] else "not judged yet"))
     if pd.notna(row["face_px"]):
         found.append(("face", f"{row['face_px']:.0f} px"))
-    clip = (
-        f"cosine {row['clip_t']:.3f} ({row['clip_judge']})" if pd.notna(row["clip_t"]) else "not judged yet"
-    )
+    clip = f"cosine {row['clip_t']:.3f} ({row['clip_judge']})" if pd.notna(row["clip_t"]) else "not judged yet"
     found.append(("prompt adherence", clip))
     for axis in HUMAN_AXES:
         if pd.notna(row[f"human_{axis}"]):

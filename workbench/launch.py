@@ -118,9 +118,7 @@ def routes(ws: Workspace) -> list[Route]:
     ]
 
 
-def _answer(
-    ws: Workspace, find: Callable[[Workspace, str], Response | None]
-) -> Callable[[Request], Response]:
+def _answer(ws: Workspace, find: Callable[[Workspace, str], Response | None]) -> Callable[[Request], Response]:
     def endpoint(request: Request) -> Response:
         found = find(ws, request.path_params["name"])
         return found or Response("There is nothing here.", 404, {"Cache-Control": "no-store"})

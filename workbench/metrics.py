@@ -95,8 +95,7 @@ METRICS = {
             "likeness without the trigger",
             False,
             "automatic",
-            "Likeness in previews whose prompt doesn't name the subject: it should stay as low as without a "
-            "LoRA.",
+            "Likeness in previews whose prompt doesn't name the subject: it should stay as low as without a LoRA.",
         ),
         Metric(
             "human_likeness",

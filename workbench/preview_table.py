@@ -123,9 +123,7 @@ def clip_columns(score: Row | None) -> Row:
     return {"clip_t": score["value"], "clip_judge": score["judge"]} if score else {}
 
 
-def current_scores(
-    db: Database, project: Row, previews: list[Row]
-) -> tuple[dict[tuple[int, str], Row], Counter[str]]:
+def current_scores(db: Database, project: Row, previews: list[Row]) -> tuple[dict[tuple[int, str], Row], Counter[str]]:
     """The score that counts per (preview id, metric), and how many were left out for which reason.
 
     It counts if it is by the judge that the project names now and, for likeness, on the newest calibration
@@ -163,15 +161,11 @@ def current_judge(project: Row, metric: str, scores: list[Row]) -> int | None:
     Where that judge isn't on this computer (a workspace that was moved), the one that was added last speaks.
     """
     own = {
-        row["judge_key"]: row["judge_id"]
-        for row in scores
-        if row["metric"] == metric and row["judge_id"] is not None
+        row["judge_key"]: row["judge_id"] for row in scores if row["metric"] == metric and row["judge_id"] is not None
     }
     try:
         info = (
-            face_judge_info(project["face_judge"])
-            if metric == "likeness"
-            else clip_judge_info(project["clip_judge"])
+            face_judge_info(project["face_judge"]) if metric == "likeness" else clip_judge_info(project["clip_judge"])
         )
     except JudgeUnavailable:
         return max(own.values(), default=None)

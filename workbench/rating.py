@@ -202,9 +202,7 @@ def pace(given: Iterable[Answer]) -> float:
 # what the rater said
 
 
-def save(
-    db: Database, item: Item, rater: str, session: str, marks: Mapping[str, float], shown_at: float
-) -> list[int]:
+def save(db: Database, item: Item, rater: str, session: str, marks: Mapping[str, float], shown_at: float) -> list[int]:
     """Commit the marks (0 to 100 per axis) of one picture together and return the events' ids.
 
     A second click on the same picture saves nothing. Raises RatingError for no mark, an unknown axis, a
@@ -248,9 +246,7 @@ def add_once(
         preview = results.preview(db, item.preview_id)
         assert preview is not None  # items are made from previews, and previews are never deleted
         given = answers(db, {"id": preview["project_id"]}, rater)
-        if any(
-            (answer.preview_id, answer.is_repeat) == (item.preview_id, item.is_repeat) for answer in given
-        ):
+        if any((answer.preview_id, answer.is_repeat) == (item.preview_id, item.is_repeat) for answer in given):
             return []
         rows = [{**about, "event": event, "axis": axis, "value": value} for event, axis, value in said]
         return ratings.add_all(db, rows)

@@ -75,14 +75,10 @@ def score_by_setting(tables: Tables, setting: str, metric: str) -> alt.LayerChar
     layers: list[alt.Chart] = []
     if pairs:
         lines = joined(means, pairs, metric)
-        layers.append(
-            alt.Chart(lines).mark_line(color=GREY, strokeDash=[4, 3]).encode(x=x, y=y, detail="pair:N")
-        )
+        layers.append(alt.Chart(lines).mark_line(color=GREY, strokeDash=[4, 3]).encode(x=x, y=y, detail="pair:N"))
     if noise:
         layers.append(
-            alt.Chart(means)
-            .mark_rule(strokeWidth=2, opacity=0.7)
-            .encode(x=x, y="low:Q", y2="high:Q", color=colour)
+            alt.Chart(means).mark_rule(strokeWidth=2, opacity=0.7).encode(x=x, y="low:Q", y2="high:Q", color=colour)
         )
     layers.append(
         alt.Chart(means)
@@ -102,9 +98,7 @@ def runs_with(tables: Tables, setting: str) -> pd.DataFrame:
     having = [pattern for pattern, settings in tables.settings.items() if setting in settings]
     rows = tables.runs[tables.runs["pattern_id"].isin(having)].drop(columns=["replicate"])
     values = [tables.settings[int(pattern)][setting] for pattern in rows["pattern_id"]]
-    return rows.assign(
-        value=pd.Series(values, index=rows.index, dtype=object), shown=[shown(v) for v in values]
-    )
+    return rows.assign(value=pd.Series(values, index=rows.index, dtype=object), shown=[shown(v) for v in values])
 
 
 def pattern_means(rows: pd.DataFrame, metric: str, noise: Noise | None) -> pd.DataFrame:
@@ -140,9 +134,7 @@ def setting_axis(setting: str, rows: pd.DataFrame) -> alt.X:
     if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         return alt.X("shown:N", title=title, sort=None, axis=alt.Axis(labelAngle=0))
     if setting not in LOG_SETTINGS or not all(value > 0 for value in values):
-        return alt.X(
-            "value:Q", title=title, scale=alt.Scale(zero=False, padding=30), axis=alt.Axis(tickCount=TICKS)
-        )
+        return alt.X("value:Q", title=title, scale=alt.Scale(zero=False, padding=30), axis=alt.Axis(tickCount=TICKS))
     ticks = sorted({float(value) for value in values})
     return alt.X(
         "value:Q",
@@ -171,9 +163,7 @@ def setting_notes(
     else:
         notes.append("No intervals: no pattern was trained with two seeds yet.")
     trained = {int(pattern) for pattern in tables.runs["pattern_id"]}
-    without = [
-        tables.labels[pattern] for pattern in sorted(trained) if setting not in tables.settings[pattern]
-    ]
+    without = [tables.labels[pattern] for pattern in sorted(trained) if setting not in tables.settings[pattern]]
     if without:
         notes.append(f"Not drawn, since {label} has no effect there: {', '.join(without)}.")
     return notes

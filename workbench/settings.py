@@ -53,7 +53,6 @@ class Field:
     help: str
     choices: tuple[str, ...]
     is_switch: bool
-    default: Any
 
     @property
     def title(self) -> str:
@@ -69,7 +68,7 @@ def field(name: str) -> Field:
     choices = get_args(about.annotation) if get_origin(about.annotation) is Literal else ()
     default = value_text(about.default)
     help = f"{words.help[:1].upper()}{words.help[1:]}. Default: {default or 'empty'}."
-    return Field(name, words.label, words.unit, help, tuple(choices), kinds == [bool], about.default)
+    return Field(name, words.label, words.unit, help, tuple(choices), kinds == [bool])
 
 
 def groups() -> dict[str, list[Field]]:
@@ -145,9 +144,7 @@ def amounts(config: TrainConfig, n_photos: int) -> dict[str, Any]:
 
     Adam and Lion move a module by about rate x alpha / dim each update; AdaFactor has no rate at all.
     """
-    felt = (
-        "-" if "learning_rate" in inert(config) else f"{config.learning_rate * config.alpha / config.dim:g}"
-    )
+    felt = "-" if "learning_rate" in inert(config) else f"{config.learning_rate * config.alpha / config.dim:g}"
     if not n_photos:
         return {"rate × alpha / dim": felt}
     updates = config.total_updates(n_photos)
@@ -182,8 +179,4 @@ def in_force(config: TrainConfig, effective: str | None) -> list[dict[str, str]]
 
 def varied(settings: Mapping[int, Mapping[str, Any]]) -> list[str]:
     """Settings that are not the same in all patterns. ``settings``: pattern -> those that have an effect."""
-    return [
-        name
-        for name in TrainConfig.model_fields
-        if len({repr(own.get(name)) for own in settings.values()}) > 1
-    ]
+    return [name for name in TrainConfig.model_fields if len({repr(own.get(name)) for own in settings.values()}) > 1]

@@ -21,19 +21,15 @@ VERDICTS = {
     ),
     "the_same": ("No difference: {metric} of '{a}' and '{b}' is the same wherever both were measured."),
     "one_prompt": (
-        "Can't tell: {metric} of '{b}' is {gap} {direction} than of '{a}', but only one prompt was "
-        "measured for both."
+        "Can't tell: {metric} of '{b}' is {gap} {direction} than of '{a}', but only one prompt was measured for both."
     ),
     "wrecked": (
         "{wrecked} is wrecked: most of its previews show no face, so its {metric} says nothing. "
         "Compare the face rate, and look at the pictures."
     ),
-    "nothing_shared": (
-        "Nothing to compare yet: '{a}' and '{b}' have no measured preview of the same prompt and seed."
-    ),
+    "nothing_shared": ("Nothing to compare yet: '{a}' and '{b}' have no measured preview of the same prompt and seed."),
     "best_leads": (
-        "'{a}' leads with {value} ({interval}): ahead of '{b}' ({second}) by more than training seeds "
-        "explain."
+        "'{a}' leads with {value} ({interval}): ahead of '{b}' ({second}) by more than training seeds explain."
     ),
     "best_close": ("'{a}' is ahead with {value} ({interval}), but '{b}' ({second}) is too close to call."),
     "best_single": (

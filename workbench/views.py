@@ -7,10 +7,11 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from db.library import dataset, datasets, photos, project, projects, revision
+from db.library import dataset, photos, project, projects, revision
 from db.runs import checkpoints, live_workers
 from db.runs import get as run
 from db.runs import of_project as runs
+from trainer.config import parse_config
 from workbench.analysis import Tables
 from workbench.gallery import lora_url
 from workbench.metrics import METRICS
@@ -21,7 +22,7 @@ __all__ = [
     "checkpoint_rows",
     "checkpoints",
     "dataset",
-    "datasets",
+    "how_far",
     "in_queue_order",
     "live_workers",
     "measured",
@@ -89,6 +90,16 @@ def run_rows(listed: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         }
         for row in listed
     ]
+
+
+def how_far(db: Database, row: Mapping[str, Any]) -> str:
+    """How far a run is: updates, photos shown, time."""
+    if not row["total_steps"]:
+        return "not started yet"
+    config, n_photos = parse_config(row["config"]), len(photos(db, row["dataset_id"], "train"))
+    seen = f"{config.images_seen(row['step'], n_photos):,} images seen · " if n_photos else ""
+    trained = duration(row["train_seconds"])
+    return f"update {row['step']:,} of {row['total_steps']:,} · {seen}{trained} of training"
 
 
 def checkpoint_rows(db: Database, run_id: int) -> list[dict[str, Any]]:
