@@ -154,8 +154,8 @@ def prove(
 
     The same noise goes through the plain base, the adapter and the file (text encoder included). Returns
     modules, scale, precision, change (norm of the output's change / norm of the output), error (norm of the
-    difference between both changes / norm of the output) and rounding (the largest relative loss of a tensor
-    in the file's precision; near 1 means that the precision swallows the LoRA). Raises ProofError.
+    difference between both changes / norm of the output) and rounding (the share of the LoRA that the file's
+    precision takes away; near 1 means that it swallows all). Raises ProofError.
     """
     try:
         file = checked(base, read(path), path)
@@ -311,12 +311,16 @@ def _hashes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[
 
 
 def _same_tensors(adapter: Adapter, file: KohyaFile, path: Path) -> float:
-    """Largest relative rounding of a tensor. ProofError unless names, scales, rounded tensors are equal."""
+    """What rounding took from the LoRA, as a share of it. ProofError unless names, scales, tensors are equal.
+
+    Over all down and over all up tensors together: one that is nearly zero may vanish in fp16, and counts as little
+    here as it does in the output.
+    """
     if odd := sorted(adapter.modules.keys() ^ file.modules.keys()):
         raise ProofError(
             f"{path.name} has {len(file.modules)} modules, {len(adapter.modules)} were trained: {odd[0]}."
         )
-    rounding = 0.0
+    lost, whole = dict.fromkeys((DOWN, UP), 0.0), dict.fromkeys((DOWN, UP), 0.0)  # squared norms
     for name, trained in adapter.modules.items():
         saved = file.modules[name]
         scale, step = trained.alpha / trained.dim, torch.finfo(saved.down.dtype).eps
@@ -328,9 +332,9 @@ def _same_tensors(adapter: Adapter, file: KohyaFile, path: Path) -> float:
             exact = live.detach().cpu()
             if not torch.equal(exact.to(kept.dtype), kept):
                 raise ProofError(f"{path.name}: {name}.{slot} is not the trained tensor.")
-            size = exact.norm().item()
-            rounding = max(rounding, (kept.float() - exact).norm().item() / size if size else 0.0)
-    return rounding
+            lost[slot] += (kept.float() - exact).square().sum().item()
+            whole[slot] += exact.square().sum().item()
+    return max(math.sqrt(lost[slot] / whole[slot]) if whole[slot] else 0.0 for slot in (DOWN, UP))
 
 
 @torch.no_grad()
