@@ -43,8 +43,7 @@ def start(options: argparse.Namespace) -> int:
         bench = Workbench(home, options, fresh)
         if not options.empty and run(bench.command("demo", "--if-empty")) != 0:
             raise StartError(
-                "The demo could not be prepared; its last lines are above. "
-                "To start without it: python start.py --empty"
+                "The demo could not be prepared; its last lines are above. To start without it: python start.py --empty"
             )
         try:
             return bench.run()

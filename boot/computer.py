@@ -10,9 +10,7 @@ import sys
 from boot import NEWEST, OLDEST, StartError, say
 
 
-def python_problem(
-    version: tuple[int, int], bits: int, system: str, machine: str, release: str
-) -> str | None:
+def python_problem(version: tuple[int, int], bits: int, system: str, machine: str, release: str) -> str | None:
     """Say why this Python can't run the workbench; None when it can.
 
     `system`, `machine` are platform.system() and .machine(), `release` is the version of macOS, else "".

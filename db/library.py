@@ -98,9 +98,7 @@ def dataset(db: Database, dataset_id: int) -> Row | None:
 
 
 def datasets(db: Database, project_id: int) -> list[Row]:
-    return list(
-        db.query("select * from datasets where project_id = :id order by version", {"id": project_id})
-    )
+    return list(db.query("select * from datasets where project_id = :id order by version", {"id": project_id}))
 
 
 def photos(db: Database, dataset_id: int, side: str | None = None) -> list[Row]:

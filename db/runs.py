@@ -90,9 +90,7 @@ def _with_pattern(db: Database, where: str, params: Mapping[str, Any], order: st
     )
 
 
-def started(
-    db: Database, run_id: int, *, effective: Mapping[str, Any], device: str, step: int, total: int
-) -> None:
+def started(db: Database, run_id: int, *, effective: Mapping[str, Any], device: str, step: int, total: int) -> None:
     """Note what the trainer found out at the start: settings in force, device, where it goes on."""
     columns = {
         "effective": json.dumps(effective, sort_keys=True),
@@ -105,14 +103,10 @@ def started(
 
 def report(db: Database, run_id: int, *, step: int, loss: float, train_seconds: float) -> None:
     """Progress, and proof of life."""
-    db.table("runs").update(
-        run_id, {"step": step, "loss": loss, "train_seconds": train_seconds, "seen_at": now()}
-    )
+    db.table("runs").update(run_id, {"step": step, "loss": loss, "train_seconds": train_seconds, "seen_at": now()})
 
 
-def end(
-    db: Database, run_id: int, status: str, reason: str | None = None, params: Mapping[str, Any] = {}
-) -> None:
+def end(db: Database, run_id: int, status: str, reason: str | None = None, params: Mapping[str, Any] = {}) -> None:
     """Give a run its outcome: done, failed, cancelled or stopped_early, with a reason code and its parameters."""
     db.table("runs").update(
         run_id,
@@ -136,9 +130,7 @@ def request_cancel(db: Database, run_id: int) -> None:
             """,
             {"id": run_id, "now": now()},
         )
-        db.execute(
-            "update runs set cancel_requested = 1 where id = :id and status = 'running'", {"id": run_id}
-        )
+        db.execute("update runs set cancel_requested = 1 where id = :id and status = 'running'", {"id": run_id})
 
 
 def retry(db: Database, run_id: int) -> bool:
@@ -173,9 +165,7 @@ def requeue_lost(db: Database, worker: str | None = None) -> list[int]:
             """,
             params,
         )
-        rows = list(
-            db.query(f"update runs set status = 'queued', worker = null where {lost} returning id", params)
-        )
+        rows = list(db.query(f"update runs set status = 'queued', worker = null where {lost} returning id", params))
     return [row["id"] for row in rows]
 
 
@@ -217,9 +207,7 @@ def worker_started(db: Database, worker: str, pid: int) -> None:
     db.table("workers").insert(row)
 
 
-def worker_seen(
-    db: Database, worker: str, state: str, *, run_id: int | None = None, device: str | None = None
-) -> None:
+def worker_seen(db: Database, worker: str, state: str, *, run_id: int | None = None, device: str | None = None) -> None:
     """Heartbeat: what the worker does now; its run is alive too."""
     db.execute(
         """

@@ -116,18 +116,14 @@ def test_the_fingerprint_is_of_the_weights_not_of_their_place(small_sd, small, f
     save_file(tensors, file, {"format": "pt"})
     changed = load_base(folder, probe("cpu"))
     assert changed.fingerprint != small.fingerprint
-    different = [
-        part for part in small.fingerprints if changed.fingerprints[part] != small.fingerprints[part]
-    ]
+    different = [part for part in small.fingerprints if changed.fingerprints[part] != small.fingerprints[part]]
     assert different == ["vae"]
 
 
 def test_weights_saved_as_an_fp16_variant_or_in_shards_load(small, folder):
     file = folder / "unet" / "diffusion_pytorch_model.safetensors"
     tensors = load_file(file)
-    save_file(
-        {k: t.half() for k, t in tensors.items()}, file.with_suffix(".fp16.safetensors"), {"format": "pt"}
-    )
+    save_file({k: t.half() for k, t in tensors.items()}, file.with_suffix(".fp16.safetensors"), {"format": "pt"})
     file.unlink()
     weight = small.unet.conv_in.weight
     assert torch.equal(load_base(folder, probe("cpu")).unet.conv_in.weight, weight.half().float())
@@ -166,9 +162,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
     refused(tmp_path / "nowhere", "nowhere", "diffusers folder")
 
 
-@pytest.mark.parametrize(
-    "part", ["model_index.json", "tokenizer", "scheduler", "unet", "vae", "text_encoder"]
-)
+@pytest.mark.parametrize("part", ["model_index.json", "tokenizer", "scheduler", "unet", "vae", "text_encoder"])
 def test_an_incomplete_folder_names_the_missing_part(folder, part):
     place = folder / part
     place.unlink() if place.is_file() else shutil.rmtree(place)

@@ -22,10 +22,7 @@ def test_then_the_words_of_the_file_name():
 
 def test_then_the_template():
     assert caption("IMG_1234.jpg") == "photo of zwx woman"
-    assert (
-        caption("IMG_1234.jpg", "  \n ", "portrait of {trigger} {class_noun} {x}")
-        == "portrait of zwx woman {x}"
-    )
+    assert caption("IMG_1234.jpg", "  \n ", "portrait of {trigger} {class_noun} {x}") == "portrait of zwx woman {x}"
 
 
 @pytest.mark.parametrize(

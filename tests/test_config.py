@@ -178,9 +178,7 @@ def test_a_contrast_lists_what_differs_and_no_save_rule():
 )
 def test_what_only_follows_from_another_difference_is_not_a_second_one(a, b, names):
     assert differing(effective(TrainConfig(**a), {"no"}), effective(TrainConfig(**b), {"no"})) == names
-    assert sorted(
-        differing(effective(TrainConfig(**b), {"no"}), effective(TrainConfig(**a), {"no"}))
-    ) == sorted(names)
+    assert sorted(differing(effective(TrainConfig(**b), {"no"}), effective(TrainConfig(**a), {"no"}))) == sorted(names)
 
 
 def test_patterns_and_events_are_read_without_torch():

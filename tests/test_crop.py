@@ -52,9 +52,7 @@ def test_no_face_is_ever_cut_where_the_photo_is_large_enough(size):
         x, y = rng.uniform(0, size[0] - width), rng.uniform(0, size[1] - height)
         left, top, side = square_for(*size, (x, y, x + width, y + height))
         assert left >= 0 and top >= 0 and left + side <= size[0] and top + side <= size[1]
-        assert (
-            left <= x + 0.5 and left + side >= x + width - 0.5
-        )  # half a pixel: the square lies on whole ones
+        assert left <= x + 0.5 and left + side >= x + width - 0.5  # half a pixel: the square lies on whole ones
         assert top <= y + 0.5 and top + side >= y + height - 0.5
 
 

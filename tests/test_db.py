@@ -197,9 +197,7 @@ def test_higher_priority_goes_first(db, run, project, pattern, dataset):
 def test_a_cell_is_filled_once(db, project, run, preview):
     row = results.preview(db, preview)
     assert results.add_preview(db, **cell(row["plan_id"], project, row["checkpoint_id"])) is None
-    assert results.filled_cells(db, row["plan_id"], project, row["checkpoint_id"], "embedded", 1) == {
-        (0, 1, 1.0)
-    }
+    assert results.filled_cells(db, row["plan_id"], project, row["checkpoint_id"], "embedded", 1) == {(0, 1, 1.0)}
     assert results.filled_cells(db, row["plan_id"], project, None, "embedded", 1) == set()
     assert results.add_preview(db, **cell(row["plan_id"], project, None)) is not None
 
@@ -311,9 +309,7 @@ def test_a_failed_upgrade_changes_nothing(path, db, project, monkeypatch):
 
 
 def test_a_file_from_a_newer_workbench_is_refused(path, db):
-    db.table("_sqlite_migrations").insert(
-        {"migration_set": "workbench", "name": "from_2030", "applied_at": "x"}
-    )
+    db.table("_sqlite_migrations").insert({"migration_set": "workbench", "name": "from_2030", "applied_at": "x"})
     with pytest.raises(database.DatabaseTooNew, match="from_2030"):
         database.open_db(path)
 

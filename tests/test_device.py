@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from trainer.device import DeviceError, _computes, probe
+from trainer.device import DeviceError, _computes, probe, use_threads
 
 
 def test_a_cpu_is_always_there_and_computes_in_fp32_only():
@@ -33,3 +33,12 @@ def test_a_precision_counts_only_if_real_arithmetic_works_in_it():
 def test_a_gpu_names_itself_its_memory_and_its_precisions():
     device = probe("cuda")
     assert device.memory and device.name and {"no", "fp16"} <= device.precisions
+
+
+def test_a_small_model_computes_on_one_core_and_a_large_one_on_all():
+    before = torch.get_num_threads()
+    use_threads(13_000_000)
+    assert torch.get_num_threads() == 1
+    use_threads(860_000_000)
+    assert torch.get_num_threads() >= before
+    torch.set_num_threads(before)

@@ -134,9 +134,7 @@ def test_nothing_can_load_a_pickle():
 def loaded_by(lines: list[str]) -> set[str]:
     """Run import lines in a fresh process and return which heavy packages are loaded afterwards."""
     code = "\n".join(["import sys", *lines, f"print(' '.join({HEAVY!r} & set(sys.modules)))"])
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8", timeout=120
-    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8", timeout=120)
     assert done.returncode == 0, done.stderr
     return set(done.stdout.split())
 

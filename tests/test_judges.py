@@ -298,9 +298,7 @@ def captioned():
     """Pictures and captions of the reference photos, the trigger word left out."""
     folder = SUBJECTS / "subject_a" / "reference"
     files = sorted(folder.glob("*.jpg"))
-    texts = [
-        file.with_suffix(".txt").read_text(encoding="utf-8").replace("zwx ", "").strip() for file in files
-    ]
+    texts = [file.with_suffix(".txt").read_text(encoding="utf-8").replace("zwx ", "").strip() for file in files]
     return [np.asarray(Image.open(file)) for file in files], texts
 
 
@@ -309,9 +307,7 @@ def test_the_right_caption_is_preferred(clip, captioned):
     right = clip.similarity(pictures, texts)
     wrong = [clip.similarity(pictures, texts[k:] + texts[:k]) for k in range(1, len(texts))]
     assert np.mean(right) > np.mean(wrong) + 0.1  # measured on all 40 photos: .33 against .11
-    assert clip.similarity(pictures, texts) > clip.similarity(
-        pictures, [t.replace("woman", "man") for t in texts]
-    )
+    assert clip.similarity(pictures, texts) > clip.similarity(pictures, [t.replace("woman", "man") for t in texts])
 
 
 @pytest.mark.parametrize("colour", ["black", "blonde", "gray"])
@@ -378,7 +374,5 @@ list_judges()
 FaceJudge(face_judge_info("embedded"))
 print("torch" in sys.modules)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, cwd=EMBEDDED.parent.parent
-    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=EMBEDDED.parent.parent)
     assert done.stdout.strip() == "False", done.stderr

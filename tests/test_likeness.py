@@ -203,9 +203,7 @@ def test_batches_give_the_numbers_of_single_pictures(judge, subject_a):
 
 def test_other_peoples_photos_are_cut_to_squares_around_the_face(judge, subject_a):
     stranger = pictures(SUBJECTS / "others")[0]
-    wide = np.concatenate(
-        [np.full((256, 400, 3), 90, np.uint8), stranger], axis=1
-    )  # the face is at the right edge
+    wide = np.concatenate([np.full((256, 400, 3), 90, np.uint8), stranger], axis=1)  # the face is at the right edge
     sides = pictures(SUBJECTS / "subject_a" / "train")[:3], pictures(SUBJECTS / "subject_a" / "reference")[:3]
     whole, cut = (calibrate(judge, *sides, [photo], 64).strangers for photo in (stranger, wide))
     assert cut == pytest.approx(whole, abs=0.05)

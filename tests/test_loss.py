@@ -51,9 +51,7 @@ def test_the_loss_is_the_weighted_mean_over_photos():
 def test_the_fixed_noise_loss_repeats_and_knows_its_seed_and_adapter(base):
     latents = torch.randn(3, 16, 8, 8, generator=torch.Generator().manual_seed(1))
     words = encode(base, ["photo of a woman"] * 3, 1)
-    adapter = attach(
-        base, "loss", dim=2, alpha=2, text_encoder=False, generator=torch.Generator().manual_seed(2)
-    )
+    adapter = attach(base, "loss", dim=2, alpha=2, text_encoder=False, generator=torch.Generator().manual_seed(2))
     try:
         torch.manual_seed(5)
         first = fixed_noise_loss(base, None, latents, words, seed=1, draws=2)
@@ -63,8 +61,6 @@ def test_the_fixed_noise_loss_repeats_and_knows_its_seed_and_adapter(base):
         assert fixed_noise_loss(base, adapter, latents, words, seed=1, draws=2) == pytest.approx(first)
         with torch.no_grad():
             adapter.parameters()[1].add_(0.5)
-        assert fixed_noise_loss(base, adapter, latents, words, seed=1, draws=2) != pytest.approx(
-            first, rel=1e-6
-        )
+        assert fixed_noise_loss(base, adapter, latents, words, seed=1, draws=2) != pytest.approx(first, rel=1e-6)
     finally:
         adapter.detach()

@@ -27,9 +27,7 @@ def test_lion_by_hand():
     weight.grad = torch.tensor([-0.3, 1.0])
     optimizer.step()
     assert weight.tolist() == pytest.approx([0.85 * 0.95 - 0.1, -1.8 * 0.95 - 0.1])
-    assert optimizer.state[weight]["momentum"].tolist() == pytest.approx(
-        [0.99 * 0.04 - 0.003, -0.99 * 0.08 + 0.01]
-    )
+    assert optimizer.state[weight]["momentum"].tolist() == pytest.approx([0.99 * 0.04 - 0.003, -0.99 * 0.08 + 0.01])
 
 
 @pytest.mark.parametrize("fused", [False, True])
@@ -57,9 +55,7 @@ def test_the_text_encoder_has_a_rate_of_its_own():
     optimizer = build_optimizer(config, [parameter(1.0)], [parameter(1.0)])
     assert set_rates(optimizer, config, update=3, total=4) == pytest.approx(5e-4)
     assert [g["lr"] for g in optimizer.param_groups] == pytest.approx([5e-4, 5e-5])
-    assert set_rates(optimizer, config, update=1, total=4) == pytest.approx(
-        1e-3
-    )  # from the full rate each time
+    assert set_rates(optimizer, config, update=1, total=4) == pytest.approx(1e-3)  # from the full rate each time
 
 
 def test_under_adafactor_there_is_no_rate_to_set():

@@ -110,9 +110,7 @@ def test_sixteen_bits_are_scaled_not_clipped():
 def test_a_colour_profile_is_applied():
     flat = Image.new("RGB", (80, 80), (200, 100, 50))
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    assert read_photo(saved(flat, "PNG", icc_profile=lab)).getpixel((5, 5)) == pytest.approx(
-        (200, 100, 50), abs=2
-    )
+    assert read_photo(saved(flat, "PNG", icc_profile=lab)).getpixel((5, 5)) == pytest.approx((200, 100, 50), abs=2)
     assert read_photo(saved(flat, "PNG", icc_profile=b"rubbish")).getpixel((5, 5)) == (200, 100, 50)
 
 
@@ -211,9 +209,7 @@ def test_the_demo_folder_keeps_its_split_and_its_captions(ws, project, subject):
     rows = photos(ws, project)
     assert done.added == 40 and done.skipped == [] and done.warnings == []
     assert [row["side"] for row in rows].count("reference") == 10
-    assert {row["name"] for row in rows if row["side"] == "reference"} == {
-        f"reference/{i:02d}.jpg" for i in range(10)
-    }
+    assert {row["name"] for row in rows if row["side"] == "reference"} == {f"reference/{i:02d}.jpg" for i in range(10)}
     assert all(row["face_px"] > 120 and row["crop"] == "none" for row in rows)
     first = rows[0]
     assert first["name"] == "train/00.jpg"
@@ -363,9 +359,7 @@ def test_a_crash_before_the_rows_leaves_nothing_half_done(ws, project, portrait,
         with pytest.raises(KeyboardInterrupt):
             add_photos(ws, project, sources)
     assert library.datasets(ws.open(), project) == []
-    assert len(list((ws.home / "photos").glob("*.png"))) == 3 and not list(
-        (ws.home / "photos").glob("*.part")
-    )
+    assert len(list((ws.home / "photos").glob("*.png"))) == 3 and not list((ws.home / "photos").glob("*.part"))
     assert add_photos(ws, project, sources).added == 3
 
 

@@ -84,15 +84,11 @@ def test_pictures_are_those_of_diffusers_pipeline(base, pipeline, sampler):
 
 
 def test_samplers_differ(base):
-    made = [
-        pixels(base, None, sampling=dataclasses.replace(QUICK, sampler=s)) for s in ("base", "euler", "ddim")
-    ]
+    made = [pixels(base, None, sampling=dataclasses.replace(QUICK, sampler=s)) for s in ("base", "euler", "ddim")]
     assert all(np.abs(one - two).max() > 1 for one, two in pairwise(made))
 
 
-@pytest.mark.parametrize(
-    "sampling", [Sampling(steps=4, cfg=1.0), Sampling(steps=4, cfg=5.0, negative="glasses")]
-)
+@pytest.mark.parametrize("sampling", [Sampling(steps=4, cfg=1.0), Sampling(steps=4, cfg=5.0, negative="glasses")])
 def test_guidance_and_negative_prompt_are_diffusers(base, pipeline, sampling):
     negative = [sampling.negative] * len(CELLS)
     theirs = by_diffusers(pipeline, sampling, negative_prompt=negative)
@@ -179,14 +175,10 @@ def test_large_pictures_are_decoded_in_several_goes(base, monkeypatch):
 
 
 def test_rendering_leaves_base_training_and_chance_as_they_were(base, lora):
-    training = attach(
-        base, "training", dim=4, alpha=4, text_encoder=True, generator=torch.Generator().manual_seed(0)
-    )
+    training = attach(base, "training", dim=4, alpha=4, text_encoder=True, generator=torch.Generator().manual_seed(0))
     try:
         modules = [m for model in (base.unet, base.text_encoder, base.vae) for m in model.modules()]
-        objects = [
-            (p, p.detach().clone(), p.requires_grad) for m in modules for p in m.parameters(recurse=False)
-        ]
+        objects = [(p, p.detach().clone(), p.requires_grad) for m in modules for p in m.parameters(recurse=False)]
         own = [set(vars(m)) for m in modules]
         chance = torch.random.get_rng_state()
         generator = render(base, lora, CELLS, QUICK, batch_size=2)
@@ -219,9 +211,7 @@ def test_weights_that_explode_give_a_black_picture_that_says_so(base, tmp_path):
 def test_half_precision_that_overflows_is_rendered_again_in_fp32(base, lora, monkeypatch):
     from trainer import preview
 
-    half = dataclasses.replace(
-        base, device=dataclasses.replace(base.device, precisions=frozenset({"no", "bf16"}))
-    )
+    half = dataclasses.replace(base, device=dataclasses.replace(base.device, precisions=frozenset({"no", "bf16"})))
     sane = list(render(half, lora, CELLS[:3], QUICK))
     full = pixels(base, lora, CELLS[:3])
     assert not any(p.rerendered for p in sane)

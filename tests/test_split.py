@@ -45,9 +45,7 @@ def test_the_hash_of_a_known_picture():
     wave = 128 + 100 * np.cos(np.pi * (x + 0.5) / 32)
     picture = Image.fromarray(np.tile(wave, (32, 1)).astype(np.uint8))
     bits = f"{perceptual_hash(picture):064b}"
-    assert (
-        bits[0] == "1" and bits[1] == "1"
-    )  # mean brightness and the wave; rows of the hash run down the picture
+    assert bits[0] == "1" and bits[1] == "1"  # mean brightness and the wave; rows of the hash run down the picture
 
 
 def test_links_join_groups():

@@ -91,9 +91,7 @@ def finish(base: BaseModel, *jobs: Job, cache: Path | None = None, **options: fl
 
 
 def test_training_lowers_the_loss_on_photos_that_it_never_saw(base, subject, cache, job):
-    trained = job(
-        "learns", photos=read_folder(subject / "train"), batch_size=4, max_updates=40, dim=16, alpha=16
-    )
+    trained = job("learns", photos=read_folder(subject / "train"), batch_size=4, max_updates=40, dim=16, alpha=16)
     finish(base, trained, cache=cache)
 
     reference = read_folder(subject / "reference")
@@ -131,9 +129,7 @@ def test_events_tell_the_whole_story_in_order(base, cache, job):
 
 
 def test_the_same_seed_gives_the_same_tensors_and_another_seed_others(base, cache, job):
-    one, again, other = (
-        job(name, seed, max_updates=3) for name, seed in (("one", 1), ("again", 1), ("other", 2))
-    )
+    one, again, other = (job(name, seed, max_updates=3) for name, seed in (("one", 1), ("again", 1), ("other", 2)))
     for each in (one, again, other):
         finish(base, each, cache=cache)
     assert same(tensors(one), tensors(again))
@@ -167,9 +163,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(base, cache, job, settings):
     events = finish(base, parts, cache=cache)
     assert events[0].resumed_at == 2
     assert same(tensors(parts), tensors(whole))
-    assert same(
-        tensors(parts, "parts-step00000004.safetensors"), tensors(whole, "whole-step00000004.safetensors")
-    )
+    assert same(tensors(parts, "parts-step00000004.safetensors"), tensors(whole, "whole-step00000004.safetensors"))
     assert (parts.out / "loss.jsonl").read_bytes() == (whole.out / "loss.jsonl").read_bytes()
 
 
@@ -261,18 +255,14 @@ def test_previews_between_two_events_change_nothing(base, cache, job):
 def test_a_base_of_other_sizes_trains(small_sd, photos, job):
     other = load_base(small_sd, probe("cpu"))
     assert (other.latent_channels, other.max_tokens, other.size_px) == (4, 77, 64)
-    events = finish(
-        other, job("other", modules="kohya", max_updates=2, train_text_encoder=True, min_snr_gamma=5.0)
-    )
+    events = finish(other, job("other", modules="kohya", max_updates=2, train_text_encoder=True, min_snr_gamma=5.0))
     assert [e.modules for e in events if isinstance(e, Saved)] == [192 + 6 * 3]
     assert other.wrapped == {}
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_mixed_precision_trains_where_the_device_has_it(base, cache, job, precision):
-    half = dataclasses.replace(
-        base, device=dataclasses.replace(base.device, precisions=frozenset({"no", precision}))
-    )
+    half = dataclasses.replace(base, device=dataclasses.replace(base.device, precisions=frozenset({"no", precision})))
     mixed, full = (job(name, max_updates=2, mixed_precision=name) for name in (precision, "no"))
     events = finish(half, mixed, cache=cache)
     assert events[0].effective["mixed_precision"] == precision

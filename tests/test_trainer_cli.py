@@ -51,9 +51,7 @@ def test_the_command_trains_draws_and_writes_files_that_load(pattern, subject, t
     ]
     command += ["--name", "ada", "--trigger", "zwx", "--previews", "photo of a zwx woman"]
     one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}  # two threads wait for each other on a busy machine
-    done = subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, timeout=300, env=one_thread
-    )
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=300, env=one_thread)
     assert done.returncode == 0, done.stderr
     assert "6 updates on CPU" in done.stdout
     assert "updates/s" in done.stdout

@@ -126,12 +126,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "config", type=Path, metavar="CONFIG.json", help="the pattern: a JSON object of settings"
-    )
-    parser.add_argument(
-        "photos", type=Path, metavar="PHOTOS", help="folder of photos, a .txt caption beside each"
-    )
+    parser.add_argument("config", type=Path, metavar="CONFIG.json", help="the pattern: a JSON object of settings")
+    parser.add_argument("photos", type=Path, metavar="PHOTOS", help="folder of photos, a .txt caption beside each")
     parser.add_argument("out", type=Path, metavar="OUT", help="folder for the LoRA files")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default 0)")
     parser.add_argument("--device", help="cuda, cuda:1, mps or cpu (default: the best that works)")

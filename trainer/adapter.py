@@ -74,28 +74,18 @@ class Adapter:
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Take over tensors as `state` gave them. AdapterError if they do not fit; nothing changes then."""
-        wanted = {
-            f"{name}.{key}"
-            for name in self.modules
-            for key in ("alpha", "lora_down.weight", "lora_up.weight")
-        }
+        wanted = {f"{name}.{key}" for name in self.modules for key in ("alpha", "lora_down.weight", "lora_up.weight")}
         if wanted != state.keys():
             odd = sorted(wanted ^ state.keys())
-            raise AdapterError(
-                f"The saved state and adapter {self.name} differ in {len(odd)} keys, such as {odd[0]}."
-            )
+            raise AdapterError(f"The saved state and adapter {self.name} differ in {len(odd)} keys, such as {odd[0]}.")
         pairs = []
         for name, module in self.modules.items():
             if not math.isclose(float(state[f"{name}.alpha"]), module.alpha, rel_tol=1e-6):
-                raise AdapterError(
-                    f"{name}.alpha is {float(state[f'{name}.alpha'])}, the adapter has {module.alpha}."
-                )
+                raise AdapterError(f"{name}.alpha is {float(state[f'{name}.alpha'])}, the adapter has {module.alpha}.")
             pairs += [(module.down, f"{name}.lora_down.weight"), (module.up, f"{name}.lora_up.weight")]
         for parameter, key in pairs:
             if parameter.shape != state[key].shape:
-                raise AdapterError(
-                    f"{key} is {tuple(state[key].shape)}, the adapter has {tuple(parameter.shape)}."
-                )
+                raise AdapterError(f"{key} is {tuple(state[key].shape)}, the adapter has {tuple(parameter.shape)}.")
         with torch.no_grad():
             for parameter, key in pairs:
                 parameter.copy_(state[key])
@@ -246,9 +236,7 @@ def _insert(
     """Have peft wrap the layers, then put our tensors in; whichever adapter was active stays so."""
     peft_key = slot(name)
     if any(peft_key in layer.lora_A for layer in base.wrapped.values()):
-        raise AdapterError(
-            f"This base already has an adapter called {name!r}. Detach it or use another name."
-        )
+        raise AdapterError(f"This base already has an adapter called {name!r}. Detach it or use another name.")
     found = targets(base)
     before = {key: layer._active_adapter for key, layer in base.wrapped.items()}
     for part in PREFIXES:

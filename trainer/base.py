@@ -13,7 +13,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from transformers.utils import logging as transformers_logging
 
 from trainer import EMBEDDED
-from trainer.device import Device
+from trainer.device import Device, use_threads
 
 PICKLES = {".bin", ".ckpt", ".pt", ".pth"}
 WEIGHTS = {  # part -> its weight file without suffix
@@ -89,6 +89,8 @@ def load_base(location: str | Path, device: Device, weight_dtype: torch.dtype | 
         model.requires_grad_(False).eval().to(device.torch_device)
         if part != "text_encoder" and device.kind != "mps":  # convolutions are faster so
             model.to(memory_format=torch.channels_last)
+    if device.kind == "cpu":
+        use_threads(sum(weight.numel() for weight in parts["unet"].parameters()))
     fingerprints = {part: _combined(_sha256(file) for file in files[part]) for part in WEIGHTS}
     sampler_config = _json(folder / "scheduler" / "scheduler_config.json")
     base = BaseModel(
@@ -115,9 +117,7 @@ def encode(base: BaseModel, captions: Sequence[str], clip_skip: int, grad: bool 
     """
     layers = base.text_encoder.config.num_hidden_layers
     if not 1 <= clip_skip <= layers:
-        raise ValueError(
-            f"clip_skip is {clip_skip}, but this text encoder has {layers} layers. Use 1 to {layers}."
-        )
+        raise ValueError(f"clip_skip is {clip_skip}, but this text encoder has {layers} layers. Use 1 to {layers}.")
     ids = base.tokenizer(
         list(captions), padding="max_length", max_length=base.max_tokens, truncation=True, return_tensors="pt"
     ).input_ids.to(base.device.torch_device)
@@ -142,9 +142,7 @@ def _check_folder(folder: Path) -> None:
     if folder.is_file() and folder.suffix in PICKLES:
         raise BaseModelError(f"{folder} is a pickle file, which can run code. {_how_to_convert(folder)}")
     if folder.is_file():
-        raise BaseModelError(
-            f"{folder} is a single file; a diffusers folder is needed. {_how_to_convert(folder)}"
-        )
+        raise BaseModelError(f"{folder} is a single file; a diffusers folder is needed. {_how_to_convert(folder)}")
     if not folder.is_dir():
         raise BaseModelError(f"There is no base model at {folder}. Give the path of a diffusers folder.")
     for part in ("model_index.json", "tokenizer", "scheduler/scheduler_config.json"):
@@ -158,9 +156,7 @@ def _weight_files(folder: Path, part: str, stem: str) -> list[Path]:
     """The safetensors files of one part, full precision first; BaseModelError when there is none."""
     place = folder / part
     if not (place / "config.json").is_file():
-        raise BaseModelError(
-            f"Base model {folder} has no {part}/config.json. Copy the whole diffusers folder."
-        )
+        raise BaseModelError(f"Base model {folder} has no {part}/config.json. Copy the whole diffusers folder.")
     for variant in ("", ".fp16"):
         if (whole := place / f"{stem}{variant}.safetensors").is_file():
             return [whole]
@@ -171,12 +167,9 @@ def _weight_files(folder: Path, part: str, stem: str) -> list[Path]:
             return shards
     if any(file.suffix in PICKLES for file in place.iterdir()):
         raise BaseModelError(
-            f"Base model {folder} has only pickle files in {part}, which can run code. "
-            f"{_how_to_convert(folder)}"
+            f"Base model {folder} has only pickle files in {part}, which can run code. {_how_to_convert(folder)}"
         )
-    raise BaseModelError(
-        f"Base model {folder} has no {part}/{stem}.safetensors. Copy the whole diffusers folder."
-    )
+    raise BaseModelError(f"Base model {folder} has no {part}/{stem}.safetensors. Copy the whole diffusers folder.")
 
 
 def _how_to_convert(source: Path) -> str:

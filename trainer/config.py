@@ -44,9 +44,7 @@ class TrainConfig(BaseModel):
         "adamw", "the update rule; `adafactor` sets its own step sizes and ignores the learning rate"
     )
     learning_rate: float = setting(1e-4, "step size", "per update", gt=0, le=10)
-    weight_decay: float = setting(
-        0.01, "decoupled pull of the weights towards zero", "per update / rate", ge=0, le=1
-    )
+    weight_decay: float = setting(0.01, "decoupled pull of the weights towards zero", "per update / rate", ge=0, le=1)
     lr_scheduler: Literal["constant", "cosine", "linear"] = setting(
         "constant", "how the learning rate falls after the warm-up, towards 0 at the end"
     )
@@ -57,9 +55,7 @@ class TrainConfig(BaseModel):
     max_updates: int | None = setting(None, "stop after so many updates; empty = all epochs", "updates", ge=1)
     save_every: int = setting(1, "a file is saved each time so many save_units are done", "save_unit", ge=1)
     save_unit: Literal["epochs", "updates", "images"] = setting("epochs", "what save_every counts")
-    clip_skip: int = setting(
-        1, "hidden state counted from the end of the text encoder; 1 = the last", "layers", ge=1
-    )
+    clip_skip: int = setting(1, "hidden state counted from the end of the text encoder; 1 = the last", "layers", ge=1)
     min_snr_gamma: float | None = setting(
         None, "cap on the weight of nearly clean timesteps (5 is usual); empty = no weighting", gt=0
     )
@@ -111,9 +107,7 @@ def parse_config(data: dict[str, Any] | str) -> TrainConfig:
         except json.JSONDecodeError as error:
             raise ConfigError(f"The pattern is not JSON: {error}. Write one object of settings.") from error
     if not isinstance(data, dict):
-        raise ConfigError(
-            f'The pattern is a {type(data).__name__}. Write one JSON object: {{"dim": 16, ...}}.'
-        )
+        raise ConfigError(f'The pattern is a {type(data).__name__}. Write one JSON object: {{"dim": 16, ...}}.')
     try:
         return TrainConfig.model_validate(data)
     except ValidationError as error:
@@ -125,9 +119,7 @@ def _sentence(error: dict[str, Any]) -> str:
     name, kind, context = str(error["loc"][0]), error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
         near = difflib.get_close_matches(name, TrainConfig.model_fields, n=1, cutoff=0.6)
-        hint = (
-            f"Did you mean {near[0]}?" if near else f"The settings are {', '.join(TrainConfig.model_fields)}."
-        )
+        hint = f"Did you mean {near[0]}?" if near else f"The settings are {', '.join(TrainConfig.model_fields)}."
         return f"There is no setting {name}. {hint}"
     allowed = {
         "greater_than": "above {gt}",
@@ -140,9 +132,7 @@ def _sentence(error: dict[str, Any]) -> str:
     }.get(kind)
     if allowed is None:
         wanted = {"int": "a whole number", "float": "a number", "bool": "true or false", "string": "a text"}
-        allowed = next(
-            (words for start, words in wanted.items() if kind.startswith(start)), error["msg"].lower()
-        )
+        allowed = next((words for start, words in wanted.items() if kind.startswith(start)), error["msg"].lower())
     about = TrainConfig.model_fields[name].description
     return f"{name} is {error['input']!r} but must be {allowed.format(**context)} ({about})."
 

@@ -61,13 +61,9 @@ def read_pixels(path: Path, size: int) -> Tensor:
     """A photo as (3, size, size) in -1..1: turned by EXIF, centre-cropped to a square, resized."""
     try:
         with Image.open(path) as file:
-            image = ImageOps.fit(
-                ImageOps.exif_transpose(file).convert("RGB"), (size, size), Image.Resampling.LANCZOS
-            )
+            image = ImageOps.fit(ImageOps.exif_transpose(file).convert("RGB"), (size, size), Image.Resampling.LANCZOS)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise PhotoError(
-            f"The photo {path.name} cannot be read ({error}). Replace it or leave it out."
-        ) from error
+        raise PhotoError(f"The photo {path.name} cannot be read ({error}). Replace it or leave it out.") from error
     return torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 127.5 - 1
 
 
@@ -91,9 +87,7 @@ def encode_photos(
     base: BaseModel, photos: Sequence[Photo], size: int, flip: bool = False, cache: Path | None = None
 ) -> Latents:
     """Latents of the photos, scaled as the U-Net wants them; one by one: no bit depends on a batch."""
-    variants = [
-        _encode_side(base, photos, size, mirrored, cache) for mirrored in ([False, True] if flip else [False])
-    ]
+    variants = [_encode_side(base, photos, size, mirrored, cache) for mirrored in ([False, True] if flip else [False])]
     return Latents(torch.stack([mean for mean, _ in variants]), torch.stack([std for _, std in variants]))
 
 
@@ -123,9 +117,7 @@ def _encode_side(
     return torch.stack([row["mean"] for row in rows]), torch.stack([row["std"] for row in rows])
 
 
-def _encode_photo(
-    base: BaseModel, photo: Photo, size: int, mirrored: bool, cache: Path | None
-) -> dict[str, Tensor]:
+def _encode_photo(base: BaseModel, photo: Photo, size: int, mirrored: bool, cache: Path | None) -> dict[str, Tensor]:
     """The latent's mean and deviation, (c, h, w), from the cache or the VAE (which runs in fp32)."""
     key = hashlib.sha256(f"{base.fingerprints['vae']}\n{base.device.torch_device}".encode()).hexdigest()[:16]
     name = f"{photo.sha256[:32]}-{key}-{size}{'-flip' if mirrored else ''}.safetensors"

@@ -8,6 +8,10 @@ import torch
 HALF_TYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
 
+SMALL_PARAMETERS = 50_000_000  # a U-Net below this keeps no second core busy
+_all_threads = torch.get_num_threads()  # as many as cores, or what OMP_NUM_THREADS says
+
+
 class DeviceError(ValueError):
     """The wanted device is not there."""
 
@@ -38,6 +42,15 @@ def probe(prefer: str | None = None) -> Device:
         if _there(kind) and _computes(torch.device(kind), torch.float32):
             return _describe(torch.device(kind))
     return _describe(torch.device("cpu"))
+
+
+def use_threads(parameters: int) -> None:
+    """Let torch compute on one core for a small U-Net, on all for a large one; a rule, so that runs repeat.
+
+    On the miniature (13 million parameters, 2 cores): 9.9 updates/s on one thread, 9.4 on two that spin while they
+    wait, 3.4 on two that sleep; and one thread leaves a core to the app.
+    """
+    torch.set_num_threads(1 if parameters < SMALL_PARAMETERS else _all_threads)
 
 
 def _preferred(name: str) -> Device:

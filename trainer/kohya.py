@@ -104,20 +104,14 @@ def read(path: Path) -> KohyaFile:
         tensors = safetensors.torch.load(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     except (SafetensorError, ValueError, KeyError) as error:
-        raise KohyaError(
-            f"{path} is torn or not a safetensors file ({error}). Copy or save it again."
-        ) from error
+        raise KohyaError(f"{path} is torn or not a safetensors file ({error}). Copy or save it again.") from error
     parts: dict[str, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         name, _, slot = key.partition(".")
         if slot not in (DOWN, UP, ALPHA):
-            raise KohyaError(
-                f"{path}: {key} is not a key of a plain kohya LoRA. Use a LoRA without {slot or key}."
-            )
+            raise KohyaError(f"{path}: {key} is not a key of a plain kohya LoRA. Use a LoRA without {slot or key}.")
         if not tensor.isfinite().all():
-            raise KohyaError(
-                f"{path}: {key} has values that are not finite; the LoRA is broken. Train it again."
-            )
+            raise KohyaError(f"{path}: {key} has values that are not finite; the LoRA is broken. Train it again.")
         parts.setdefault(name, {})[slot] = tensor
     if not parts:
         raise KohyaError(f"{path} has no tensors in it. Save it again.")
@@ -147,9 +141,7 @@ def checked(base: BaseModel, file: KohyaFile, path: Path) -> KohyaFile:
     return file
 
 
-def prove(
-    base: BaseModel, adapter: Adapter, path: Path, captions: tuple[str, ...] = ("photo",)
-) -> dict[str, Any]:
+def prove(base: BaseModel, adapter: Adapter, path: Path, captions: tuple[str, ...] = ("photo",)) -> dict[str, Any]:
     """Reload a saved file and show that it is the adapter: names, scales, tensors, change of the output.
 
     The same noise goes through the plain base, the adapter and the file (text encoder included). Returns
@@ -317,17 +309,13 @@ def _same_tensors(adapter: Adapter, file: KohyaFile, path: Path) -> float:
     here as it does in the output.
     """
     if odd := sorted(adapter.modules.keys() ^ file.modules.keys()):
-        raise ProofError(
-            f"{path.name} has {len(file.modules)} modules, {len(adapter.modules)} were trained: {odd[0]}."
-        )
+        raise ProofError(f"{path.name} has {len(file.modules)} modules, {len(adapter.modules)} were trained: {odd[0]}.")
     lost, whole = dict.fromkeys((DOWN, UP), 0.0), dict.fromkeys((DOWN, UP), 0.0)  # squared norms
     for name, trained in adapter.modules.items():
         saved = file.modules[name]
         scale, step = trained.alpha / trained.dim, torch.finfo(saved.down.dtype).eps
         if not math.isclose(saved.scale, scale, rel_tol=step):
-            raise ProofError(
-                f"{path.name}: {name} has scale {saved.scale:g} (alpha / dim), trained was {scale:g}."
-            )
+            raise ProofError(f"{path.name}: {name} has scale {saved.scale:g} (alpha / dim), trained was {scale:g}.")
         for slot, kept, live in ((DOWN, saved.down, trained.down), (UP, saved.up, trained.up)):
             exact = live.detach().cpu()
             if not torch.equal(exact.to(kept.dtype), kept):
@@ -341,9 +329,7 @@ def _same_tensors(adapter: Adapter, file: KohyaFile, path: Path) -> float:
 def _answer(base: BaseModel, adapter: Adapter | None, captions: tuple[str, ...]) -> Tensor:
     """The U-Net's answer to fixed noise in the middle of the schedule, (captions, c, h, w), fp32."""
     cells, steps = base.size_px // base.vae_factor, base.train_schedule.config.num_train_timesteps
-    noise = torch.randn(
-        len(captions), base.latent_channels, cells, cells, generator=torch.Generator().manual_seed(0)
-    )
+    noise = torch.randn(len(captions), base.latent_channels, cells, cells, generator=torch.Generator().manual_seed(0))
     noise = noise.to(base.device.torch_device, base.unet.dtype)
     with use(base, adapter):
         embeddings = encode(base, captions, clip_skip=1).to(base.unet.dtype)

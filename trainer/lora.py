@@ -32,8 +32,7 @@ def train(
     base: BaseModel,
     jobs: Sequence[Job],
     *,
-    cache: Path
-    | None = None,  # folder of latents and text embeddings that runs share; None = keep none on disk
+    cache: Path | None = None,  # folder of latents and text embeddings that runs share; None = keep none on disk
     state_every_s: float = 60.0,  # seconds between two saved states; each LoRA file has one too
 ) -> Iterator[Event]:
     """Train every job and say what happens. Jobs take turns, one update each, and share nothing but the base.

@@ -84,14 +84,10 @@ def render(
 
 def _check(base: BaseModel, sampling: Sampling, batch_size: int) -> None:
     if sampling.sampler != "base" and sampling.sampler not in SAMPLERS:
-        raise PreviewError(
-            f"There is no sampler {sampling.sampler!r}. Use 'base' or one of {', '.join(SAMPLERS)}."
-        )
+        raise PreviewError(f"There is no sampler {sampling.sampler!r}. Use 'base' or one of {', '.join(SAMPLERS)}.")
     size = _size(base, sampling)
     if size < base.vae_factor or size % base.vae_factor:
-        raise PreviewError(
-            f"Preview size {size} px is no multiple of {base.vae_factor}, which this base needs."
-        )
+        raise PreviewError(f"Preview size {size} px is no multiple of {base.vae_factor}, which this base needs.")
     if sampling.steps < 1 or batch_size < 1:
         raise PreviewError(f"steps is {sampling.steps} and batch_size is {batch_size}; both must be above 0.")
 
@@ -158,9 +154,7 @@ def _draw(
             for index, image, fine in zip(broken, *again, strict=True):
                 pixels[index], finite[index] = image, fine
     seconds = (time.perf_counter() - started) / len(cells)
-    return [
-        Picture(cell, pixels[i], finite[i], seconds, rerendered=i in broken) for i, cell in enumerate(cells)
-    ]
+    return [Picture(cell, pixels[i], finite[i], seconds, rerendered=i in broken) for i, cell in enumerate(cells)]
 
 
 def _pictures(

@@ -77,9 +77,7 @@ class Run:
         self.captions = [photo.caption for photo in photos]
         self.latents = encode_photos(base, photos, size, config.flip, cache)
         self.embeddings = (
-            None
-            if config.train_text_encoder
-            else encode_captions(base, self.captions, config.clip_skip, cache)
+            None if config.train_text_encoder else encode_captions(base, self.captions, config.clip_skip, cache)
         )
 
         # Chance, in streams that do not touch each other.
@@ -282,19 +280,13 @@ def check(base: BaseModel, job: Job, size: int, dtype: torch.dtype) -> None:
     if Path(job.name).name != job.name:
         raise ConfigError(f"The name {job.name!r} cannot be a file name. Leave out slashes.")
     if job.config.clip_skip > layers:
-        raise ConfigError(
-            f"clip_skip is {job.config.clip_skip}, but the text encoder has {layers} layers. Lower it."
-        )
+        raise ConfigError(f"clip_skip is {job.config.clip_skip}, but the text encoder has {layers} layers. Lower it.")
     if size % base.vae_factor:
         raise ConfigError(f"resolution is {size} px; this base needs a multiple of {base.vae_factor}.")
     if prediction not in PREDICTIONS:
-        raise ConfigError(
-            f"The base predicts {prediction!r}; only {' and '.join(PREDICTIONS)} can be trained."
-        )
+        raise ConfigError(f"The base predicts {prediction!r}; only {' and '.join(PREDICTIONS)} can be trained.")
     if dtype == torch.float32 and base.unet.dtype != torch.float32:
-        raise ConfigError(
-            f"The base was loaded as {base.unet.dtype}, but mixed_precision is off. Load it in fp32."
-        )
+        raise ConfigError(f"The base was loaded as {base.unet.dtype}, but mixed_precision is off. Load it in fp32.")
 
 
 def checkpoint_name(job: Job, update: int, total: int) -> str:

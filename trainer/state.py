@@ -71,15 +71,11 @@ def load_state(folder: Path, job: dict[str, Any]) -> State | None:
         return None
     try:
         data = path.read_bytes()  # not memory-mapped: Windows refuses to replace a mapped file
-        facts = json.loads(
-            json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["state"]
-        )
+        facts = json.loads(json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["state"])
         tensors = safetensors.torch.load(data)
         state = _unpack(facts, tensors)
     except (SafetensorError, ValueError, KeyError) as error:
-        raise StateError(
-            f"The saved state {path.name} is broken ({error}). Delete it to start again."
-        ) from error
+        raise StateError(f"The saved state {path.name} is broken ({error}). Delete it to start again.") from error
     different = [key for key in {**state.job, **job} if state.job.get(key) != job.get(key)]
     if different:
         raise StateError(

@@ -42,9 +42,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="python -m workbench", description="Which training settings make the best LoRA of this person?"
     )
-    top.add_argument(
-        "--home", type=Path, help="the workspace folder (default: $WORKBENCH_HOME, else ./workspace)"
-    )
+    top.add_argument("--home", type=Path, help="the workspace folder (default: $WORKBENCH_HOME, else ./workspace)")
     top.add_argument("--debug", action="store_true", help="show where an error comes from")
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
 
@@ -70,31 +68,21 @@ def parser() -> argparse.ArgumentParser:
         "folder", nargs="?", type=Path, help="a folder; sub-folders train/ and reference/ fix the split"
     )
     photos.add_argument("--new", metavar="NAME", help="make a project of this name for them")
-    photos.add_argument(
-        "--trigger", default="zwx", help="the word that will mean this subject (default: zwx)"
-    )
+    photos.add_argument("--trigger", default="zwx", help="the word that will mean this subject (default: zwx)")
     photos.add_argument("--class-noun", default="person", help="what the subject is: woman, man, dog")
     photos.add_argument("--base", default="embedded", help="base model: a diffusers folder, or embedded")
     photos.add_argument(
         "--face-judge", default="embedded", help="embedded, a pack such as buffalo_l, a folder, or none"
     )
-    photos.add_argument(
-        "--clip-judge", default="embedded", help="embedded, MODEL/TAG, MODEL/file.safetensors, or none"
-    )
+    photos.add_argument("--clip-judge", default="embedded", help="embedded, MODEL/TAG, MODEL/file.safetensors, or none")
     photos.add_argument(
         "--strangers", type=Path, help="a folder with 20 or more other people's faces: the zero of the scale"
     )
 
-    patterns = verb(
-        "patterns", patterns_verb, "list a project's patterns, or add one", project=True, listing=True
-    )
-    patterns.add_argument(
-        "--add", metavar="FILE", type=Path, help="a JSON file with settings, added under --label"
-    )
+    patterns = verb("patterns", patterns_verb, "list a project's patterns, or add one", project=True, listing=True)
+    patterns.add_argument("--add", metavar="FILE", type=Path, help="a JSON file with settings, added under --label")
     patterns.add_argument("--clone", metavar="LABEL", help="copy this pattern; change settings with --set")
-    patterns.add_argument(
-        "--set", metavar="NAME=VALUE", action="append", default=[], help="a setting to change"
-    )
+    patterns.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="a setting to change")
     patterns.add_argument("--label", help="the label of the new pattern")
 
     queue = verb(
@@ -119,9 +107,7 @@ def parser() -> argparse.ArgumentParser:
     retrain = verb("retrain", retrain_verb, "train a run's pattern again as a new run")
     retrain.add_argument("run_id", type=int)
     retrain.add_argument("--seed", type=int, help="default: the next unused one")
-    retrain.add_argument(
-        "--set", metavar="NAME=VALUE", action="append", default=[], help="a setting to change first"
-    )
+    retrain.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="a setting to change first")
 
     demo = verb("demo", demo_verb, "make the demo project and queue its runs")
     demo.add_argument("--if-empty", action="store_true", help="only in a workspace without projects")
@@ -130,9 +116,7 @@ def parser() -> argparse.ArgumentParser:
     app.add_argument("--port", type=int, default=8501)
     app.add_argument("--watch-stdin", action="store_true", help="stop when standard input closes")
 
-    doctor = verb(
-        "doctor", doctor_verb, "device, judges with licence and world, disk, database", listing=True
-    )
+    doctor = verb("doctor", doctor_verb, "device, judges with licence and world, disk, database", listing=True)
     doctor.add_argument("--download", metavar="JUDGE", help="fetch a judge's weights, e.g. buffalo_l")
     return top
 
@@ -355,11 +339,7 @@ def run_line(row: dict[str, Any]) -> str:
 def score_line(row: dict[str, Any]) -> str:
     likeness = "-" if row["likeness"] is None else f"{row['likeness']:.0f}"
     clip = "-" if row["clip_t"] is None else f"{row['clip_t']:.3f}"
-    who = (
-        "base row"
-        if row["is_base"]
-        else f"{row['label']}, seed {row['train_seed']:.0f}, update {row['updates']:.0f}"
-    )
+    who = "base row" if row["is_base"] else f"{row['label']}, seed {row['train_seed']:.0f}, update {row['updates']:.0f}"
     cell = f"{who:44}  prompt {row['prompt']}  seed {row['seed']}"
     return f"{cell}  likeness {likeness:>4} ({row['face_status']})  CLIP {clip}"
 

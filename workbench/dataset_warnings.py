@@ -21,9 +21,7 @@ def dataset_warnings(rows: Sequence[Row], size: int | None = None, *, faces: boo
             "more, and likeness against so few references is a rough figure."
         )
     if not references:
-        warnings.append(
-            "No photo is held out as reference, so likeness can't be scored. Add different photos."
-        )
+        warnings.append("No photo is held out as reference, so likeness can't be scored. Add different photos.")
     lost = [row["name"] for row in rows if row["face_px"] is None]
     if faces and lost:
         warnings.append(f"No face was found in {names_of(lost)}. Look at the crop on the Photos page.")

@@ -46,9 +46,7 @@ def _device() -> list[Finding]:
     )
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or ["no message"]
-        return [
-            Finding("error", "Device", f"torch doesn't work here: {last[0]}. Delete .venv and start again.")
-        ]
+        return [Finding("error", "Device", f"torch doesn't work here: {last[0]}. Delete .venv and start again.")]
     found = [Finding("ok", "Device", done.stdout.strip())]
     if "(cpu)" in done.stdout and shutil.which("nvidia-smi"):
         found.append(
@@ -63,9 +61,7 @@ def _device() -> list[Finding]:
 
 def _judges() -> list[Finding]:
     found = [
-        Finding(
-            "ok", f"Judge: {j.kind}", f"{j.name} ({j.version}); licence: {j.licence}; valid for: {j.world}"
-        )
+        Finding("ok", f"Judge: {j.kind}", f"{j.name} ({j.version}); licence: {j.licence}; valid for: {j.world}")
         for j in list_judges()
     ]
     if not any(j.kind == "face" and j.name != "embedded" for j in list_judges()):
@@ -81,9 +77,7 @@ def _disk(home: Path) -> list[Finding]:
     home.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(home).free / 1e9
     if not os.access(home, os.W_OK):
-        return [
-            Finding("error", "Workspace", f"{home} can't be written to. Choose another folder with --home.")
-        ]
+        return [Finding("error", "Workspace", f"{home} can't be written to. Choose another folder with --home.")]
     level = "ok" if free > LOW_DISK_GB else "warn"
     return [Finding(level, "Workspace", f"{home}, {free:.1f} GB free")]
 
@@ -93,9 +87,7 @@ def _database(ws: Workspace) -> list[Finding]:
         db = ws.open()
         health = db.conn.execute("pragma quick_check").fetchone()[0]
     except sqlite3.DatabaseError as error:
-        return [
-            Finding("error", "Database", f"{error}. Put back a backup: workbench.before-*.db lies beside it.")
-        ]
+        return [Finding("error", "Database", f"{error}. Put back a backup: workbench.before-*.db lies beside it.")]
     kind = _filesystem(ws.home)
     if kind in NETWORK_FILESYSTEMS:
         text = f"lies on a network file system ({kind}), where SQLite can lose writes. Use a local disk with --home."

@@ -158,9 +158,7 @@ class Engine:
         self.emit({"event": "Calibrated", "id": command["id"], **result})
 
     def score(self, command: Command) -> None:
-        scores = self.judges().score(
-            command["metric"], command["judge"], command["photos"], command["pictures"]
-        )
+        scores = self.judges().score(command["metric"], command["judge"], command["photos"], command["pictures"])
         self.emit({"event": "Scored", "id": command["id"], "scores": scores})
 
 

@@ -81,10 +81,7 @@ def usual_gap(train: Vectors, reference: Vectors) -> float | None:
     """
     if len(reference) < 2:
         return None
-    gaps = [
-        nearest(face, train) - nearest(face, np.delete(reference, i, axis=0))
-        for i, face in enumerate(reference)
-    ]
+    gaps = [nearest(face, train) - nearest(face, np.delete(reference, i, axis=0)) for i, face in enumerate(reference)]
     return float(np.mean(gaps))
 
 

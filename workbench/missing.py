@@ -70,9 +70,7 @@ def _fill_job(ws: Workspace, db: Database, project: Row, run: Row, checkpoint: R
         "base_model": base,
         "clip_skip": clip_skip,
     }
-    filled = results.filled_cells(
-        db, project["plan_id"], project["id"], about["checkpoint_id"], base, clip_skip
-    )
+    filled = results.filled_cells(db, project["plan_id"], project["id"], about["checkpoint_id"], base, clip_skip)
     wanted = plan.cells() if checkpoint else plan.base_row_cells()
     cells = [
         {
@@ -134,9 +132,7 @@ def note_unavailable(db: Database, project: Row, metric: str, error: JudgeUnavai
     row = {"judge_id": None, "calibration_id": None, "metric": metric, "value": None, "status": "unavailable"}
     waiting = results.unscored(db, project["id"], project["plan_id"], metric, None, None)
     if waiting:
-        results.add_scores(
-            db, [{**row, "preview_id": preview["id"], "detail": detail} for preview in waiting]
-        )
+        results.add_scores(db, [{**row, "preview_id": preview["id"], "detail": detail} for preview in waiting])
 
 
 def note_not_calibrated(db: Database, job: Job, message: str) -> None:
@@ -184,9 +180,7 @@ def _likeness_jobs(ws: Workspace, db: Database, project: Row) -> Iterator[Job]:
             yield Job(("calibrate", *about.values()), measure, about)
             continue
         wanted = {preview["id"] for preview in previews}
-        missing = results.unscored(
-            db, project["id"], project["plan_id"], "likeness", judge_id, calibration["id"]
-        )
+        missing = results.unscored(db, project["id"], project["plan_id"], "likeness", judge_id, calibration["id"])
         pictures = [_picture(ws, preview) for preview in missing if preview["id"] in wanted]
         if pictures:
             command: dict[str, Any] = {
@@ -210,9 +204,7 @@ def _clip_jobs(ws: Workspace, db: Database, project: Row) -> Iterator[Job]:
     info, judge_id = found
     missing = results.unscored(db, project["id"], project["plan_id"], "clip_t", judge_id, None)
     words = project["trigger_word"], project["class_noun"]
-    pictures = [
-        {**_picture(ws, preview), "prompt": prompt_for_clip(preview["text"], *words)} for preview in missing
-    ]
+    pictures = [{**_picture(ws, preview), "prompt": prompt_for_clip(preview["text"], *words)} for preview in missing]
     if pictures:
         command = {
             "do": "score",
@@ -270,9 +262,7 @@ def stranger_files(project: Row) -> list[Path]:
         folder = EMBEDDED / "subjects" / "others"
     else:
         return []
-    return sorted(
-        path for path in folder.glob("*") if path.suffix.lower() in {".jpg", ".jpeg", ".png", ".webp"}
-    )
+    return sorted(path for path in folder.glob("*") if path.suffix.lower() in {".jpg", ".jpeg", ".png", ".webp"})
 
 
 def picture_size(path: Path) -> int:

@@ -88,11 +88,7 @@ def changes(pattern: Pattern, baseline: Pattern) -> dict[str, Any]:
 def contrasts(db: Database, project_id: int) -> list[Contrast]:
     """Every pair of the project's patterns that differs in exactly one effective setting."""
     precisions = known_precisions(db)
-    return [
-        contrast
-        for a, b in combinations(listed(db, project_id), 2)
-        for contrast in _contrast(a, b, precisions)
-    ]
+    return [contrast for a, b in combinations(listed(db, project_id), 2) for contrast in _contrast(a, b, precisions)]
 
 
 def _contrast(a: Pattern, b: Pattern, precisions: Collection[str]) -> Iterator[Contrast]:

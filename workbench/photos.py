@@ -209,9 +209,7 @@ def write_once(file: Path, content: bytes) -> None:
     os.replace(part, file)
 
 
-def place(
-    ws: Workspace, rows: list[Row], added: list[Row], chosen: Mapping[str, str], has_face: bool
-) -> None:
+def place(ws: Workspace, rows: list[Row], added: list[Row], chosen: Mapping[str, str], has_face: bool) -> None:
     """Fill in sides and duplicate groups: photos that were there keep their side, alike ones share one."""
     everything = [*rows, *added]
     hashes = []

@@ -62,8 +62,7 @@ def progress(db: Database, project_id: int) -> Progress:
     workers = runs.live_workers(db)
     device = DeviceInfo.from_json(workers[0]["device"]) if workers else None
     counts = {
-        status: sum(run["status"] == status for run in all_runs)
-        for status in ("done", "failed", "cancelled", "queued")
+        status: sum(run["status"] == status for run in all_runs) for status in ("done", "failed", "cancelled", "queued")
     }
     updates_left = sum(p.updates_left for p in planned)
     return Progress(
@@ -103,22 +102,16 @@ def _planned(db: Database, run: Row) -> _Planned:
         n_photos = len(library.photos(db, run["dataset_id"], "train"))
         if n_photos:
             left = config.total_updates(n_photos) - run["step"]
-            return _Planned(
-                config.base_model, config.clip_skip, len(config.save_points(n_photos)), max(0, left)
-            )
+            return _Planned(config.base_model, config.clip_skip, len(config.save_points(n_photos)), max(0, left))
     return _Planned(config.base_model, config.clip_skip, saved, 0)
 
 
 def _scores_missing(db: Database, project: Row, previews: list[Row]) -> int:
     """Pairs of (preview, metric with a judge) without any score row."""
-    metrics = [
-        m for m, judge in (("likeness", "face_judge"), ("clip_t", "clip_judge")) if project[judge] != "none"
-    ]
+    metrics = [m for m, judge in (("likeness", "face_judge"), ("clip_t", "clip_judge")) if project[judge] != "none"]
     if not previews:
         return 0
-    scored = {
-        (row["preview_id"], row["metric"]) for row in results.scores(db, project["id"], project["plan_id"])
-    }
+    scored = {(row["preview_id"], row["metric"]) for row in results.scores(db, project["id"], project["plan_id"])}
     return sum((preview["id"], metric) not in scored for preview in previews for metric in metrics)
 
 

@@ -21,11 +21,7 @@ def enqueue(db: Database, project_id: int, pattern_ids: Iterable[int], seeds: It
     """
     dataset_id = _dataset(db, project_id)
     chosen = list(pattern_ids)
-    return [
-        runs.enqueue(db, project_id, pattern_id, dataset_id, seed)[0]
-        for seed in seeds
-        for pattern_id in chosen
-    ]
+    return [runs.enqueue(db, project_id, pattern_id, dataset_id, seed)[0] for seed in seeds for pattern_id in chosen]
 
 
 def _dataset(db: Database, project_id: int) -> int:
@@ -33,9 +29,7 @@ def _dataset(db: Database, project_id: int) -> int:
     if project is None:
         raise QueueError(f"There is no project {project_id}.")
     if project["dataset_id"] is None or not library.photos(db, project["dataset_id"], "train"):
-        raise QueueError(
-            f"'{project['name']}' has no photos to train on yet. Add some on the Photos page first."
-        )
+        raise QueueError(f"'{project['name']}' has no photos to train on yet. Add some on the Photos page first.")
     return int(project["dataset_id"])
 
 

@@ -19,7 +19,7 @@ from workbench.chart_parts import (
 from workbench.contrast import Noise, noise_floor, shown
 from workbench.metrics import METRICS, Metric
 from workbench.patterns import Contrast
-from workbench.sentences import setting as about_setting
+from workbench.settings import field
 
 LOG_SETTINGS = (
     "dim",
@@ -40,7 +40,7 @@ def score_by_setting(tables: Tables, setting: str, metric: str) -> alt.LayerChar
     patterns that differ in this setting only: along it the setting alone is compared. Runs where the
     setting has no effect are not drawn. A click selects a ``run_id`` under the name "pick".
     """
-    measured, about = METRICS[metric], about_setting(setting)
+    measured, about = METRICS[metric], field(setting)
     rows = runs_with(tables, setting).dropna(subset=[metric])
     noise = noise_floor(tables.checkpoints, metric)
     means = pattern_means(rows, metric, noise)
@@ -129,8 +129,8 @@ def joined(means: pd.DataFrame, pairs: Iterable[Contrast], metric: str) -> pd.Da
 
 def setting_axis(setting: str, rows: pd.DataFrame) -> alt.X:
     """The axis of a setting: numbers on a line (rates and sizes on a log axis), names side by side."""
-    about, values = about_setting(setting), list(rows["value"])
-    title = f"{about.label} ({about.unit})" if about.unit else about.label
+    values = list(rows["value"])
+    title = field(setting).title
     if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         return alt.X("shown:N", title=title, sort=None, axis=alt.Axis(labelAngle=0))
     if setting not in LOG_SETTINGS or not all(value > 0 for value in values):
@@ -148,7 +148,7 @@ def setting_notes(
     tables: Tables, setting: str, pairs: Sequence[Contrast], noise: Noise | None, measured: Metric
 ) -> list[str]:
     """What to know about a setting's chart: what can be compared, what the interval is, what is missing."""
-    label = about_setting(setting).label
+    label = field(setting).label
     names = [f"{tables.labels[pair.a]} / {tables.labels[pair.b]}" for pair in pairs]
     notes = [
         f"Differ only in {label} (dashed lines): {'; '.join(names)}."

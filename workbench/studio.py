@@ -51,9 +51,7 @@ class Studio:
         found = self.calibration(JudgeInfo(**judge), photos)
         return {"real": found.real, "strangers": found.strangers, "counts": found.counts}
 
-    def score(
-        self, metric: str, judge: dict[str, Any], photos: Photos | None, wanted: list[Any]
-    ) -> list[Any]:
+    def score(self, metric: str, judge: dict[str, Any], photos: Photos | None, wanted: list[Any]) -> list[Any]:
         """Score pictures ({preview_id, file, status, prompt}) in batches; the results keep their order.
 
         A picture that shows nothing is not judged: its own status is the reason.

@@ -41,9 +41,7 @@ class Terminal:
                 self.say(f"{project}: {where(now)}")
 
     def run_ended(self, db: Database, run: dict[str, Any], status: str, sentence: str) -> None:
-        self.say(
-            f"{run['project']}: {run['label']}, seed {run['seed']}: {status_word(status)}. {sentence}".strip()
-        )
+        self.say(f"{run['project']}: {run['label']}, seed {run['seed']}: {status_word(status)}. {sentence}".strip())
 
     def scored(self, db: Database) -> None:
         """The first scored previews are worth a line: from now on there is a chart."""
@@ -64,9 +62,7 @@ def where(now: Progress) -> str:
     parts = [f"{now.runs_done + now.runs_failed + now.runs_cancelled} of {now.runs_total} runs ended"]
     if now.running:
         run = now.running
-        parts.append(
-            f"{run['label']}, seed {run['seed']}: update {run['step']} of {run['total_steps'] or '?'}"
-        )
+        parts.append(f"{run['label']}, seed {run['seed']}: update {run['step']} of {run['total_steps'] or '?'}")
     parts.append(f"{now.previews_done} of {now.previews_expected} previews")
     if now.eta_s is not None and not now.finished:
         parts.append(f"about {duration(now.eta_s)} left")

@@ -19,9 +19,7 @@ def training_command(ws: Workspace, db: Database, run: dict[str, Any]) -> dict[s
     dataset = library.dataset(db, run["dataset_id"])
     photos = library.photos(db, run["dataset_id"], "train")
     if dataset is None or not photos:
-        raise NoTrainingPhotos(
-            "The dataset has no photo on the train side. Move some there on the Photos page."
-        )
+        raise NoTrainingPhotos("The dataset has no photo on the train side. Move some there on the Photos page.")
     return {
         "do": "train",
         "run": run["id"],

@@ -185,9 +185,7 @@ class Worker:
     def act_on(self, event: dict[str, Any]) -> None:
         kind = event["event"]
         if kind == "Ready":
-            device = DeviceInfo(
-                event["device"]["kind"], event["device"]["name"], tuple(event["device"]["precisions"])
-            )
+            device = DeviceInfo(event["device"]["kind"], event["device"]["name"], tuple(event["device"]["precisions"]))
             runs.worker_seen(self.db, self.id, "idle", device=device.to_json())
             self.terminal.say(f"trains on: {device.name}")
         elif "run" in event:
@@ -230,9 +228,7 @@ class Worker:
                 self.on_stopped(event)
             case Failed():
                 note(self.ws, run_id, trace)
-                self.end_run(
-                    "failed", event.reason, {**event.params, "update": event.update or self.run["step"]}
-                )
+                self.end_run("failed", event.reason, {**event.params, "update": event.update or self.run["step"]})
 
     def on_checkpoint(self, event: Saved) -> None:
         """A LoRA file lies under its final name: make its row, and ask for its previews at once."""

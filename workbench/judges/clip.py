@@ -51,9 +51,7 @@ class ClipJudge:
         import torch
 
         if len(images) != len(prompts):
-            raise ValueError(
-                f"{len(images)} pictures and {len(prompts)} prompts: there must be one for each."
-            )
+            raise ValueError(f"{len(images)} pictures and {len(prompts)} prompts: there must be one for each.")
         cosines: list[float] = []
         with torch.inference_mode():
             self._encode_texts([prompt for prompt in dict.fromkeys(prompts) if prompt not in self._texts])

@@ -72,10 +72,7 @@ class FaceJudge:
         found = [self._detect(picture) for picture in pictures]
         crops = [crop for detections in found for _, _, crop in detections]
         vectors = iter(self._embed(crops))
-        return [
-            [Face(box, score, next(vectors), side_px(box)) for box, score, _ in detections]
-            for detections in found
-        ]
+        return [[Face(box, score, next(vectors), side_px(box)) for box, score, _ in detections] for detections in found]
 
     def _detect(self, rgb: Rgb) -> list[tuple[Box, float, Rgb]]:
         """Box, confidence and upright crop of each face in a picture."""

@@ -13,9 +13,7 @@ SENTENCES = {
         "'python -m workbench doctor --download {pack}', or choose the judge 'embedded', a folder with a "
         "pack, or 'none'."
     ),
-    "face_folder_missing": (
-        "There is no folder {folder} with a face pack. Correct the path or choose another judge."
-    ),
+    "face_folder_missing": ("There is no folder {folder} with a face pack. Correct the path or choose another judge."),
     "face_pack_incomplete": (
         "The folder {folder} is no complete face pack: it needs the .onnx files of a face detector with "
         "landmarks and of a face recogniser. Download the pack again or choose another judge."
@@ -29,9 +27,7 @@ SENTENCES = {
         "'MODEL/path/to/file.safetensors', or a folder that holds open_clip_model.safetensors and its model "
         "config (.json)."
     ),
-    "clip_file_missing": (
-        "There is no file {file} with CLIP weights. Correct the path or choose another judge."
-    ),
+    "clip_file_missing": ("There is no file {file} with CLIP weights. Correct the path or choose another judge."),
     "clip_is_pickle": (
         "{file} can hold program code (pickle), so it isn't loaded. Save its tensors as .safetensors and "
         "name that file."
@@ -44,9 +40,7 @@ SENTENCES = {
         "The weights in {file} don't fit the CLIP model '{model}' ({why}). Name the model they belong to."
     ),
     "download_unknown": "'{spec}' can't be downloaded here. Known are: {known}.",
-    "download_failed": (
-        "'{spec}' could not be downloaded from {source} ({why}). Check the connection and try again."
-    ),
+    "download_failed": ("'{spec}' could not be downloaded from {source} ({why}). Check the connection and try again."),
 }
 
 
