@@ -154,6 +154,7 @@ create table previews (  -- one cell: (checkpoint or none) x (prompt, seed, stre
     text text not null,  -- the prompt as rendered
     file text not null,
     thumb text not null,
+    size_px integer,  -- longer side of the picture
     status text not null check (status in ('ok', 'black', 'flat', 'non_finite')),
     seconds real not null,
     created_at real not null
@@ -182,9 +183,10 @@ create table calibrations (  -- the ends of a subject's likeness scale, as one j
     estimator text not null,
     real real not null,  -- mean cosine train x reference faces: 100 on the scale
     strangers real,  -- mean cosine other people's x reference faces: 0 on the scale
+    strangers_key text not null default '',  -- which photos of other people
     counts text not null,  -- faces found among train, reference, strangers
     created_at real not null,
-    unique (judge_id, dataset_id, size_px, estimator)
+    unique (judge_id, dataset_id, size_px, estimator, strangers_key)
 ) strict;
 
 create table scores (  -- one measurement of one preview by one judge: a value, or the reason why there is none

@@ -41,12 +41,12 @@ def add_preview(db: Database, **columns: Any) -> int | None:
     cursor = db.execute(
         """
         insert into previews (token, plan_id, checkpoint_id, base_model, clip_skip, prompt, seed, strength,
-                              project_id, text, file, thumb, status, seconds, created_at)
+                              project_id, text, file, thumb, size_px, status, seconds, created_at)
         values (:token, :plan_id, :checkpoint_id, :base_model, :clip_skip, :prompt, :seed, :strength,
-                :project_id, :text, :file, :thumb, :status, :seconds, :created_at)
+                :project_id, :text, :file, :thumb, :size_px, :status, :seconds, :created_at)
         on conflict do nothing
         """,
-        {**columns, "created_at": now()},
+        {"size_px": None, **columns, "created_at": now()},
     )
     return int(cursor.lastrowid or 0) if cursor.rowcount == 1 else None
 
@@ -122,11 +122,12 @@ def add_judge(db: Database, key: str, **columns: Any) -> int:
 
 def add_calibration(db: Database, **columns: Any) -> int:
     """Store the ends of a subject's scale as one judge sees them; an equal measurement is not written twice."""
-    values = {**columns, "now": now()}
+    values = {"strangers_key": "", **columns, "now": now()}
     db.execute(
         """
-        insert into calibrations (judge_id, dataset_id, size_px, estimator, real, strangers, counts, created_at)
-        values (:judge_id, :dataset_id, :size_px, :estimator, :real, :strangers, :counts, :now)
+        insert into calibrations
+            (judge_id, dataset_id, size_px, estimator, real, strangers, strangers_key, counts, created_at)
+        values (:judge_id, :dataset_id, :size_px, :estimator, :real, :strangers, :strangers_key, :counts, :now)
         on conflict do nothing
         """,
         values,
@@ -135,9 +136,9 @@ def add_calibration(db: Database, **columns: Any) -> int:
         db,
         """
         select id from calibrations where judge_id = :judge_id and dataset_id = :dataset_id
-            and size_px = :size_px and estimator = :estimator
+            and size_px = :size_px and estimator = :estimator and strangers_key = :strangers_key
         """,
-        {key: columns[key] for key in ("judge_id", "dataset_id", "size_px", "estimator")},
+        {key: values[key] for key in ("judge_id", "dataset_id", "size_px", "estimator", "strangers_key")},
     )
     assert row is not None  # just inserted, or there before
     return int(row["id"])

@@ -23,7 +23,7 @@ FACE_HELP = (
 )
 CLIP_HELP = (
     "Who measures how well a picture fits its prompt: `embedded`, an open_clip model such as "
-    "`ViT-B-32/openai`, or `none`."
+    "`ViT-B-32/laion2b_s34b_b79k`, or `none`."
 )
 STRANGERS_HELP = "A folder with 20 or more photos of other people: they set the zero of the likeness scale."
 
@@ -37,19 +37,19 @@ def new_project(primary: bool) -> None:
         noun = right.text_input("Class noun", placeholder="woman", help="What it is: woman, man, dog.")
         with st.expander("Base model and judges"):
             base = st.text_input("Base model", "embedded", help=BASE_HELP)
-            face = judge("face", FACE_HELP)
-            clip = judge("clip", CLIP_HELP)
+            face = judge("face")
+            clip = judge("clip")
             strangers = st.text_input("Folder with other people's faces", help=STRANGERS_HELP)
         if st.form_submit_button("Make the project", type="primary" if primary else "secondary"):
             make(name, trigger, noun, base, face, clip, strangers)
 
 
-def judge(kind: str, help: str) -> str:
-    """A judge that is on this computer, none, or one by name."""
+def judge(kind: str, now: str | None = None, key: str | None = None) -> str:
+    """A judge that is on this computer, none, or one by name. ``now``: the one that is chosen to begin with."""
     present = [info.name for info in list_judges() if info.kind == kind]
-    options = list(dict.fromkeys([*present, "none"]))
-    label = {"face": "Judge of likeness", "clip": "Judge of prompt adherence"}[kind]
-    return str(st.selectbox(label, options, accept_new_options=True, help=help))
+    options = list(dict.fromkeys([*([now] if now else []), *present, "none"]))
+    label, help = {"face": ("Judge of likeness", FACE_HELP), "clip": ("Judge of prompt adherence", CLIP_HELP)}[kind]
+    return str(st.selectbox(label, options, accept_new_options=True, help=help, key=key))
 
 
 def make(name: str, trigger: str, noun: str, base: str, face: str, clip: str, strangers: str) -> None:

@@ -6,9 +6,10 @@ import streamlit as st
 from sqlite_utils import Database
 
 from pages import _shared as shared
+from pages._judging import judging
 from pages._pictures import picture_grid
 from pages._projects import demo_button, new_project
-from workbench import charts, gallery, rating, views
+from workbench import charts, gallery, preflight, rating, views
 from workbench.best import best_so_far
 from workbench.metrics import METRICS
 from workbench.next_step import next_step
@@ -103,9 +104,13 @@ st.markdown(
     f"Which settings make the best LoRA of this {shared.plain(project['class_noun'])}? "
     f"The trigger word is **{shared.plain(project['trigger_word'])}**."
 )
+for note in preflight.judges(db, project["id"]):
+    st.warning(shared.plain(note.text), icon=":material/person_off:")
 standing(project["id"])
 best(db, project)
 failures([run for run in views.runs(db, project["id"]) if run["status"] == "failed"])
-with st.expander("New project"):
+with st.expander("Judges and prompts", icon=":material/rule:"):
+    judging(project["id"])
+with st.expander("New project", icon=":material/add:"):
     new_project(primary=False)
     demo_button()

@@ -41,7 +41,8 @@ def queue_form(chosen: list[int]) -> None:
         seeds = st.pills("Training seeds", SEEDS, selection_mode="multi", default=[1, 2], key="seeds", help=SEEDS_HELP)
         wanted = views.untried(db, project, chosen, seeds)
         n = sum(map(len, wanted.values()))
-        label = f"Queue {n} run{'s' if n != 1 else ''}" if n else "All of these are trained or queued"
+        nothing = "All of these are trained or queued" if seeds else "Choose a training seed"
+        label = f"Queue {n} run{'s' if n != 1 else ''}" if n else nothing
         go = st.button(label, type="primary", icon=":material/queue_play_next:", disabled=not n)
     if go:
         try:

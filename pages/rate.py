@@ -4,6 +4,7 @@ import secrets
 import time
 
 import streamlit as st
+from sqlite_utils import Database
 
 from pages import _shared as shared
 from pages._pictures import always_in_view, big_picture, picture_flow, scale_marks
@@ -22,11 +23,10 @@ AXES = {
 def panel() -> None:
     """The picture, the photos to compare with, the sliders. A fragment: the next picture comes at once."""
     db = shared.open_workbench()
-    item = st.session_state.get(undone) or rating.next_to_rate(db, project, shared.rater(), session)
+    item, shown_at = on_show(db)
     if item is None:
         finished()
         return
-    shown_at = first_shown(item)
     picture, side = st.columns([11, 9], gap="large")
     with picture:
         big_picture(gallery.preview_url(item.token, full=True), "the picture to rate", "58vh")
@@ -40,17 +40,22 @@ def panel() -> None:
         picture_flow(gallery.photo_pictures(reference), 84)
 
 
+def on_show(db: Database) -> tuple[rating.Item | None, float]:
+    """The picture to judge, and when it came up (seconds since 1970): how long people look says how sure they are.
+
+    It stays until it is judged. While training goes on new pictures join the set at any place: one that came up
+    now, under half-moved sliders, would take their marks and tell which run has just saved.
+    """
+    item, shown_at = st.session_state.get(shown, (None, 0.0))
+    if item is None or not rating.is_open(db, project, shared.rater(), item):
+        item, shown_at = rating.next_to_rate(db, project, shared.rater(), session), time.time()
+        st.session_state[shown] = (item, shown_at)
+    return item, shown_at
+
+
 def progress_text(item: rating.Item) -> str:
     left = max(round(item.minutes_left), 1)
     return f"Picture {item.done + 1} of {item.done + item.remaining} · about {left} min left"
-
-
-def first_shown(item: rating.Item) -> float:
-    """When this picture came up (seconds since 1970): how long people look says how sure they are."""
-    seen = (item.token, item.position)
-    if st.session_state.get("on show", (None,))[0] != seen:
-        st.session_state["on show"] = (seen, time.time())
-    return float(st.session_state["on show"][1])
 
 
 def sliders(item: rating.Item) -> dict[str, float]:
@@ -65,18 +70,24 @@ def sliders(item: rating.Item) -> dict[str, float]:
 
 
 def buttons(item: rating.Item, marks: dict[str, float], shown_at: float) -> None:
-    """Save, skip, undo: each is on disk before the next picture comes."""
+    """Save, skip, undo: each is on disk before the next picture comes.
+
+    Save and skip belong to their picture by their keys: a second click in haste is not taken for the next one.
+    """
+    which = f"{item.token}-{item.position}"
     with st.container(horizontal=True):
         st.button(
             "Save and next",
             type="primary",
             disabled=not marks,
             shortcut="Ctrl+Enter",
+            key=f"save-{which}",
             on_click=answered,
             args=(item, marks, shown_at),
         )
         st.button(
             "Skip",
+            key=f"skip-{which}",
             help="This picture is not judged and won't come again.",
             on_click=answered,
             args=(item, {}, shown_at),
@@ -95,11 +106,13 @@ def answered(item: rating.Item, marks: dict[str, float], shown_at: float) -> Non
         rating.save(db, item, shared.rater(), session, marks, shown_at)
     else:
         rating.skip(db, item, shared.rater(), session, shown_at)
-    st.session_state.pop(undone, None)
+    st.session_state.pop(shown, None)
 
 
 def undo() -> None:
-    st.session_state[undone] = rating.undo_last(shared.open_workbench(), project, shared.rater())
+    item = rating.undo_last(shared.open_workbench(), project, shared.rater())
+    if item:
+        st.session_state[shown] = (item, time.time())
 
 
 def finished() -> None:
@@ -127,5 +140,5 @@ with who:
     st.text_input("Your name", "me", key="rater", persist_state="session", help="Marks are kept apart by name.")
 reference = shared.reference(shared.open_workbench(), project)
 session = st.session_state.setdefault("rating session", secrets.token_hex(8))
-undone = f"undone by {shared.rater()} in {project['id']}"  # where the picture that came back is kept
+shown = f"shown to {shared.rater()} in {project['id']}"  # where the picture on show is kept
 panel()

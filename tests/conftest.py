@@ -3,10 +3,16 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from trainer import EMBEDDED
+
+if TYPE_CHECKING:
+    from filled import Filled
+
+    from workbench.analysis import Tables
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded: waiting threads sleep
 pytest_plugins = ["browser_fixtures"]
@@ -30,6 +36,22 @@ def base() -> Iterator:
 def subject() -> Path:
     """The demo subject: train/ (30 photos with captions) and reference/ (10)."""
     return EMBEDDED / "subjects" / "subject_a"
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> "Filled":
+    """A filled workspace for tests that only read."""
+    from filled import fill
+
+    return fill(tmp_path_factory.mktemp("workspace"))
+
+
+@pytest.fixture(scope="session")
+def read(shared: "Filled") -> "Tables":
+    """Its tables, which nobody changes."""
+    from workbench.analysis import tables
+
+    return tables(shared.db, shared.project_id)
 
 
 @pytest.fixture(scope="session")

@@ -235,6 +235,7 @@ def add_previews(
             text=plan.text(prompt, TRIGGER, NOUN),
             file=filled.ws.relative(folder / f"{token}.png"),
             thumb=filled.ws.relative(folder / f"{token}.webp"),
+            size_px=SIDE,
             status=status,
             seconds=0.5,
         )

@@ -30,17 +30,6 @@ def filled(tmp_path):
     return fill(tmp_path)
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    """A filled workspace for tests that only read."""
-    return fill(tmp_path_factory.mktemp("workspace"))
-
-
-@pytest.fixture(scope="module")
-def read(shared):
-    return tables(shared.db, shared.project_id)
-
-
 def one_row(table, **columns):
     for name, value in columns.items():
         table = table[table[name] == value]

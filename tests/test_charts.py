@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from filled import fill
 
 from workbench import charts
 from workbench.analysis import tables
@@ -15,16 +14,6 @@ from workbench.contrast import contrast_table
 from workbench.metrics import METRICS
 from workbench.projects import add_project
 from workbench.workspace import Workspace
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    return fill(tmp_path_factory.mktemp("workspace"))
-
-
-@pytest.fixture(scope="module")
-def read(shared):
-    return tables(shared.db, shared.project_id)
 
 
 @pytest.fixture(scope="module")

@@ -23,16 +23,6 @@ from workbench.patterns import Contrast
 from workbench.verdicts import VERDICTS, exploratory, verdict
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    return fill(tmp_path_factory.mktemp("workspace"))
-
-
-@pytest.fixture(scope="module")
-def read(shared):
-    return tables(shared.db, shared.project_id)
-
-
 def changed(read: Tables, change) -> Tables:
     """The tables with other values in them: ``change`` edits copies of previews and checkpoints."""
     previews, checkpoints = read.previews.copy(), read.checkpoints.copy()

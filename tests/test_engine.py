@@ -16,13 +16,14 @@ from db import library, results, runs
 from trainer import EMBEDDED
 from trainer.config import TrainConfig
 from workbench import patterns, queue
+from workbench.engine_process import EngineDied, EngineProcess
 from workbench.photos import add_folder
 from workbench.plan import EvalPlan, Prompt
 from workbench.preview_table import preview_table
 from workbench.progress import progress
 from workbench.projects import add_project
 from workbench.run_log import log_tail, losses
-from workbench.worker import Worker
+from workbench.worker import EngineBroken, Worker
 from workbench.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -92,6 +93,7 @@ def test_every_preview_has_a_likeness_and_a_clip_value_or_the_reason_why_not(swe
     table = preview_table(db, project)
     assert len(table) == 12
     assert table.clip_t.notna().all()
+    assert table.face_status.notna().all()
     assert (table.likeness.notna() | (table.face_status != "ok")).all()
 
 
@@ -107,27 +109,31 @@ def test_files_lie_where_the_rows_say_and_pictures_carry_no_text(swept):
     assert not list(ws.home.rglob("*.part"))
 
 
-def test_a_new_prompt_fills_only_the_missing_cells(swept):
+def test_another_plan_gets_previews_of_its_own_and_the_earlier_ones_stay(swept):
     from workbench.plan import set_plan
 
     ws, db, project, _, _ = swept
     set_plan(db, project, PLAN.model_copy(update={"seeds": (101, 102, 103)}))
     Worker(ws, echo=lambda _: None).work(once=True)
     assert progress(db, project).finished
-    assert progress(db, project).previews_done == 2 * 6 + 6  # another plan: its previews are its own
+    assert progress(db, project).previews_done == 2 * 6 + 6
     set_plan(db, project, PLAN)
     assert progress(db, project).previews_done == 12
 
 
 def test_a_failed_run_keeps_its_reason_and_the_queue_moves_on(tmp_path):
     ws, db, project, [good] = new_project(tmp_path)
-    bad = patterns.add(db, project, QUICK.model_copy(update={"base_model": str(tmp_path / "nowhere")}), "bad")
+    base = tmp_path / "nowhere"
+    base.mkdir()
+    (base / "model_index.json").touch()
+    bad = patterns.add(db, project, QUICK.model_copy(update={"base_model": str(base)}), "bad")
     db.execute("update runs set priority = -1")
     [failing] = queue.enqueue(db, project, [bad], [1])
     Worker(ws, echo=lambda _: None).work(once=True)
     row = runs.get(db, failing)
     assert row["status"] == "failed" and row["reason"] == "bad_base" and "nowhere" in row["reason_params"]
     assert runs.get(db, good)["status"] == "done"
+    assert progress(db, project).finished  # nothing is expected of a run that made nothing
 
 
 def test_without_judges_there_are_previews_and_reasons_instead_of_scores(tmp_path):
@@ -137,6 +143,58 @@ def test_without_judges_there_are_previews_and_reasons_instead_of_scores(tmp_pat
     assert len(rows) == 12
     assert {(row["metric"], row["value"], row["status"]) for row in rows} == {("likeness", None, "unavailable")}
     assert "no-pack" in rows[0]["detail"]
+
+
+def test_a_lost_or_unreadable_picture_stops_nothing_and_says_so(tmp_path):
+    ws, db, project, _ = new_project(tmp_path, face_judge="none", clip_judge="none")
+    Worker(ws, echo=lambda _: None).work(once=True)
+    rows = results.previews(db, project, library.project(db, project)["plan_id"])
+    ws.path(rows[0]["file"]).unlink()
+    ws.path(rows[1]["file"]).write_bytes(b"not a picture")
+    library.update_project(db, project, face_judge="embedded", clip_judge="embedded")
+    assert Worker(ws, echo=lambda _: None).work(once=True)
+    table = preview_table(db, project).set_index("preview_id")
+    lost = [rows[0]["id"], rows[1]["id"]]
+    assert set(table.face_status[lost]) == {"error"} and table.clip_t[lost].isna().all()
+    assert table.clip_t.drop(lost).notna().all() and progress(db, project).finished
+
+
+def test_photos_without_a_face_give_a_reason_to_every_preview_even_to_later_ones(tmp_path):
+    from PIL import Image
+
+    ws = Workspace(tmp_path / "w")
+    db = ws.open()
+    project = add_project(db, "p", "zwx", "woman", plan=PLAN)
+    folder = tmp_path / "no faces"
+    folder.mkdir()
+    for n in range(8):
+        Image.effect_noise((64, 64), 20 + 20 * n).convert("RGB").save(folder / f"{n}.png")
+    add_folder(ws, project, folder)
+    pattern = patterns.add(db, project, QUICK, "baseline")
+    queue.enqueue(db, project, [pattern], [1, 2])
+    Worker(ws, echo=lambda _: None).work(once=True)
+    table = preview_table(db, project)
+    assert len(table) == 4 + 2 * 2 * 4
+    assert set(table.face_status) == {"not_calibrated"}
+    assert progress(db, project).finished
+
+
+def test_an_engine_that_can_not_start_is_given_up_with_its_last_words(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_DEVICE", "cuda:7")
+    ws, db, _, [run] = new_project(tmp_path)
+    lines = []
+    with pytest.raises(EngineBroken, match="cuda:7"):
+        Worker(ws, echo=lines.append).work(once=True)
+    assert any("didn't start" in line for line in lines)
+    assert runs.live_workers(db) == [] and runs.get(db, run)["status"] == "queued"
+
+
+def test_an_event_that_was_cut_short_is_the_end_of_the_engine(tmp_path, monkeypatch):
+    half = 'import sys; sys.stdout.write(\'{"event": "Rea\'); sys.stdout.flush()'
+    monkeypatch.setattr("workbench.engine_process.COMMAND", [sys.executable, "-c", half])
+    engine = EngineProcess(tmp_path / "engine.log")
+    with pytest.raises(EngineDied):
+        engine.receive(timeout=30)
 
 
 LONG = QUICK.model_copy(update={"epochs": 8, "save_every": 3})  # 64 updates, files at 24, 48, 64

@@ -146,5 +146,11 @@ def test_everything_about_a_preview_is_told_with_its_judges(previews):
 def test_a_preview_without_a_score_tells_the_reason(previews):
     faceless = previews[previews["face_status"] == "no_face"].iloc[0].to_dict()
     assert dict(gallery.facts(faceless))["likeness"] == "no face found"
+    black = previews[previews["picture_status"] == "black"].iloc[0].to_dict()
+    assert dict(gallery.facts(black))["prompt adherence"] == "black picture"
+    absent = {**faceless, "clip_t": None, "clip_status": "unavailable"}
+    assert dict(gallery.facts(absent))["prompt adherence"] == "the judge is not there"
+    fresh = {**absent, "clip_status": None}
+    assert dict(gallery.facts(fresh))["prompt adherence"] == "not judged yet"
     base = previews[previews["is_base"]].iloc[0].to_dict()
     assert dict(gallery.facts(base))["LoRA"] == "none: the base model alone"

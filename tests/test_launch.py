@@ -103,6 +103,15 @@ def test_pictures_are_kept_by_the_browser_for_ever_and_by_no_one_else(get, works
     assert headers["x-content-type-options"] == "nosniff"
 
 
+def test_no_header_of_a_preview_tells_when_it_was_rendered(get, workspace):
+    """Else a rater could sort the pictures by run: a run's previews are rendered together."""
+    row = results.previews(workspace.db, workspace.project_id, workspace.plan_id)[0]
+    for full in (True, False):
+        status, headers, _ = get(preview_url(row["token"], full=full))
+        assert status == 200
+        assert not {"last-modified", "etag"} & {name.lower() for name in headers}
+
+
 def test_a_small_photo_is_served_as_it_is(get, workspace):
     photo = library.photos(workspace.db, workspace.dataset_id)[3]
     for full in (True, False):

@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from filled import PLAN, UPDATES, add_life, fill
+from filled import PLAN, UPDATES, add_life, add_run, fill
 from streamlit.testing.v1 import AppTest
 from test_launch import free_port, start
 
-from db import library, ratings, runs
+from db import library, ratings, results, runs
 from workbench import patterns, queue, rating
+from workbench.plan import plan_of
 from workbench.projects import add_project
 from workbench.workspace import Workspace
 
@@ -46,6 +47,10 @@ def button(app, label):
     found = [one for one in app.button if one.label.startswith(label)]
     assert found, f"no button {label!r} among {[one.label for one in app.button]}"
     return found[0]
+
+
+def field(app, label):
+    return next(one for one in app.text_input if one.label == label)
 
 
 def press(app, label):
@@ -183,6 +188,42 @@ def test_home_names_failures_with_their_reason_and_retries_them(busy, monkeypatc
     assert "became infinite" not in words(app)
 
 
+def test_judges_and_prompts_are_changed_and_the_cost_is_said_before(full, monkeypatch):
+    app = open_app(full.ws.home, monkeypatch)
+    assert "Another plan" not in words(app)
+    field(app, "Preview seeds").set_value("101, 102, 7").run()
+    field(app, "Sampler steps").set_value("30").run()
+    # 12 checkpoints and the base row, each 4 prompts x 3 seeds
+    assert "Another plan: 156 previews to render for the checkpoints that there are, and 12 for each" in words(app)
+    app.selectbox(key="face_judge of 1, was embedded").set_value("none").run()
+    press(app, "Save judges and prompts")
+    plan = plan_of(full.db, full.project_id)
+    assert (plan.seeds, plan.steps, plan.prompts) == ((101, 102, 7), 30, PLAN.prompts)
+    assert library.project(full.db, full.project_id)["face_judge"] == "none"
+    assert "Previews 0 of 156" in words(app)
+    assert len(results.previews(full.db, full.project_id, full.plan_id)) == 104  # earlier ones stay
+
+
+def test_a_plan_that_can_not_be_rendered_is_explained_and_not_saved(full, monkeypatch):
+    app = open_app(full.ws.home, monkeypatch)
+    field(app, "Sampler steps").set_value("0").run()
+    assert "The number of sampler steps is '0' but must be at least 1" in no_error(app).error[0].value
+    assert button(app, "Save judges").disabled
+
+
+def test_a_judge_that_is_not_on_this_computer_is_said_where_it_is_chosen(full, monkeypatch):
+    app = open_app(full.ws.home, monkeypatch)
+    app.selectbox(key="clip_judge of 1, was embedded").set_value("ViT-B-32/openai").run()
+    assert "'ViT-B-32/openai' names no CLIP judge" in words(no_error(app))
+
+
+def test_a_base_that_the_judge_does_not_know_is_warned_about(bare, monkeypatch):
+    assert not open_app(bare.home, monkeypatch).warning
+    library.update_project(bare.open(), 1, base_model="/models/sd15")
+    said = words(open_app(bare.home, monkeypatch))
+    assert "The judge of likeness, embedded, knows synthetic people only" in said
+
+
 def test_home_says_when_nothing_can_train(full, monkeypatch):
     queue.enqueue(full.db, full.project_id, full.pattern_ids[:1], [9])
     assert "Nothing trains until a worker runs" in words(open_app(full.ws.home, monkeypatch))
@@ -247,6 +288,8 @@ def test_patterns_show_only_what_differs_from_the_baseline(full, monkeypatch):
 def test_only_what_was_not_trained_yet_is_queued(full, monkeypatch):
     app = open_app(full.ws.home, monkeypatch, "patterns")
     assert button(app, "All of these").disabled
+    app.button_group[0].set_value([]).run()
+    assert button(app, "Choose a training seed").disabled
     app.button_group[0].set_value([1, 2, 3]).run()
     press(app, "Queue 3 runs")
     assert app.title[0].value == "Queue"
@@ -316,6 +359,11 @@ def test_a_running_training_is_cancelled_from_the_queue(busy, monkeypatch):
 # rate
 
 
+def shown(app):
+    """The tokens of the pictures to rate on the page."""
+    return re.findall(r"previews/([\w-]+)\.png", words(app))
+
+
 def test_the_rating_page_says_nothing_about_where_a_picture_comes_from(full, monkeypatch):
     said = words(open_app(full.ws.home, monkeypatch, "rate"))
     shown = re.findall(r"previews/([\w-]+)\.png", said)
@@ -345,6 +393,45 @@ def test_sliders_start_unset_and_only_moved_ones_are_saved(full, monkeypatch):
     assert [(event["axis"], event["value"]) for event in events[before:]] == [("likeness", 0.0)]
     assert re.findall(r"previews/([\w-]+)\.png", words(app))[0] != first
     assert [slider.value for slider in app.select_slider] == ["not set"] * 3
+
+
+def test_a_picture_stays_on_show_while_training_adds_new_ones(full, monkeypatch):
+    app = open_app(full.ws.home, monkeypatch, "rate")
+    [first] = shown(app)
+    add_run(full, PLAN, 0, 1)  # six pictures more; then give one of them the place before all others
+    project = library.project(full.db, full.project_id)
+    added = rating.rating_set(full.db, project)[-1]
+    early = next(token for token in map(str, range(10**6)) if rating.place("me", token) < rating.place("me", first))
+    full.db.execute("update previews set token = ? where id = ?", [early, added["id"]])
+    full.db.conn.commit()
+    assert rating.next_to_rate(full.db, project, "me", "s").token == early
+
+    app.select_slider[0].set_value(30).run()
+    assert shown(no_error(app)) == [first]
+    app.select_slider[2].set_value(60).run()
+    press(app, "Save")
+    events = ratings.events(full.db, full.project_id)[-2:]
+    assert [(event["axis"], event["value"]) for event in events] == [("likeness", 30.0), ("prompt", 60.0)]
+    assert {event["preview_id"] for event in events} == {results.preview_by_token(full.db, first)["id"]}
+    assert shown(app) == [early]
+
+
+def test_a_picture_that_was_judged_elsewhere_makes_room_for_the_next(full, monkeypatch):
+    app = open_app(full.ws.home, monkeypatch, "rate")
+    project = library.project(full.db, full.project_id)
+    item = rating.next_to_rate(full.db, project, "me", "another window")
+    assert shown(app) == [item.token]
+    rating.skip(full.db, item, "me", "another window", 0.0)
+    app.select_slider[0].set_value(30).run()
+    assert shown(no_error(app)) == [rating.next_to_rate(full.db, project, "me", "s").token] != [item.token]
+
+
+def test_each_rater_has_a_picture_of_their_own_on_show(full, monkeypatch):
+    app = open_app(full.ws.home, monkeypatch, "rate")
+    mine = shown(app)
+    yours = shown(no_error(app.text_input(key="rater").set_value("Mia").run()))
+    assert yours != mine
+    assert shown(no_error(app.text_input(key="rater").set_value("me").run())) == mine
 
 
 def test_undo_brings_the_picture_back_and_keeps_both_events(full, monkeypatch):

@@ -5,9 +5,10 @@ import re
 from itertools import pairwise
 
 import pytest
-from filled import PLAN, add_run, fill
+from filled import BASELINE, PLAN, add_previews, add_run, fill
 
-from db import library, ratings, results
+from db import library, ratings, results, runs
+from trainer.config import TrainConfig
 from workbench import patterns, rating
 from workbench.analysis import preview_table
 from workbench.projects import add_project
@@ -41,11 +42,58 @@ def rate_all(filled, project, rater="me", most=1000):
 # what is judged
 
 
-def test_every_checkpoint_has_one_picture_per_identity_prompt_in_the_set(filled, project):
+def test_two_checkpoints_of_each_run_have_one_picture_per_identity_prompt_in_the_set(filled, project):
     rows = rating.rating_set(filled.db, project)
     # 12 checkpoints x 3 identity prompts at the first seed; one of them is a black picture
     assert len(rows) == 35 and all(row["seed"] == 101 and row["prompt"] < 3 for row in rows)
     assert all(row["checkpoint_id"] and row["status"] == "ok" for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("points", "judged"),
+    [
+        ([], set()),
+        ([120], {120}),
+        ([60, 120], {60, 120}),
+        ([40, 80, 120], {40, 120}),
+        (range(24, 241, 24), {120, 240}),  # ten, evenly spaced: the fifth and the last
+        ([100, 200, 300, 310], {200, 310}),  # the last comes early
+    ],
+)
+def test_a_run_s_last_checkpoint_is_judged_and_the_one_nearest_half_way(points, judged):
+    assert rating.judged_updates(points) == judged
+
+
+def test_a_run_with_many_checkpoints_adds_no_more_pictures_than_one_with_two(filled, project):
+    run = filled.run_ids[0]
+    for updates in (20, 80, 100):
+        checkpoint = runs.add_checkpoint(
+            filled.db,
+            run,
+            updates=updates,
+            images_seen=updates * 4,
+            epoch=updates / 12,
+            file=f"lora-{updates}.safetensors",
+            sha256=f"{updates:064x}",
+            bytes=1000,
+            proof="{}",
+            is_last=0,
+        )
+        add_previews(filled, PLAN, checkpoint, 0, 1, 60)
+    rows = rating.rating_set(filled.db, project)
+    assert len(rows) == 35
+    assert {row["updates"] for row in rows if row["run_id"] == run} == {60, 120}
+
+
+def test_while_a_run_trains_its_early_checkpoints_do_not_pass_for_its_last(filled, project):
+    config = TrainConfig(**{**BASELINE.model_dump(), "epochs": 10, "save_every": 1})
+    pattern = patterns.add(filled.db, filled.project_id, config, "ten checkpoints")
+    run, _ = runs.enqueue(filled.db, filled.project_id, pattern, filled.dataset_id, 1)
+    points = config.save_points(6)
+    assert rating.save_points(filled.db, runs.get(filled.db, run)) == points
+    assert len(points) == 10 and rating.judged_updates(points) == {points[4], points[9]}
+    runs.end(filled.db, run, "failed", "diverged", {})
+    assert rating.save_points(filled.db, runs.get(filled.db, run)) == []  # it saved none, and none will come
 
 
 def test_pictures_without_a_face_are_judged_too(filled, project):
@@ -229,6 +277,25 @@ def test_undo_takes_all_marks_of_a_picture_back_and_goes_on_to_the_one_before(fi
     assert rating.undo_last(filled.db, project, "me").token == items[0].token
     assert rating.undo_last(filled.db, project, "me") is None
     assert len(rating.held_back_tokens(filled.db, project, "me")) == 35
+
+
+def test_an_item_is_open_until_it_is_judged_or_leaves_the_set(filled, project):
+    item = rating.next_to_rate(filled.db, project, "me", "s")
+    assert rating.is_open(filled.db, project, "me", item)
+    assert rating.is_open(filled.db, project, "you", item)
+    give(filled, item)
+    assert not rating.is_open(filled.db, project, "me", item)
+    assert rating.is_open(filled.db, project, "me", dataclasses.replace(item, is_repeat=True))
+    rating.undo_last(filled.db, project, "me")
+    assert rating.is_open(filled.db, project, "me", item)
+    assert not rating.is_open(filled.db, {**project, "plan_id": 99}, "me", item)
+
+
+def test_what_is_no_longer_in_the_set_is_not_taken_back(filled, project):
+    """It could not be shown to be judged again."""
+    give(filled, rating.next_to_rate(filled.db, project, "me", "s"))
+    assert rating.undo_last(filled.db, {**project, "plan_id": 99}, "me") is None
+    assert len(ratings.marks(filled.db, filled.project_id)) == 1
 
 
 def test_a_skip_can_be_undone(filled, project):

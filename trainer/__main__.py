@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from trainer.config import ConfigError, effective, parse_config
+from trainer.config import ConfigError, parse_config
 from trainer.events import Failed, Progress, Saved, Started, Stopped
 
 EPILOG = """
@@ -30,13 +30,11 @@ def main(arguments: list[str] | None = None) -> int:
     from trainer.data import PhotoError, read_folder
     from trainer.device import DeviceError, probe
     from trainer.lora import Job
-    from trainer.run import DTYPES
 
     try:
         photos = read_folder(options.photos)
         device = probe(options.device)
-        precision = effective(config, device.precisions)["mixed_precision"]
-        base = load_base(config.base_model, device, DTYPES[precision])
+        base = load_base(config.base_model, device)  # in fp32, as the app loads it: the same LoRA from both
     except (PhotoError, BaseModelError, DeviceError) as error:
         return _say(str(error))
     job = Job(

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from trainer.base import BaseModel
 from trainer.config import ConfigError
@@ -24,6 +25,7 @@ REASONS = {
     KohyaError: "proof_failed",
     ProofError: "proof_failed",
     OSError: "cannot_write",
+    SafetensorError: "cannot_write",  # what a full disk comes as while tensors are written
 }
 FAILURES = (*REASONS, MemoryError, RuntimeError)  # torch says "out of memory" with a plain RuntimeError too
 

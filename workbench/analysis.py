@@ -12,7 +12,7 @@ from sqlite_utils import Database
 from db import library, runs
 from trainer.config import TrainConfig, effective, inert
 from workbench.device import known_precisions
-from workbench.metrics import METRICS
+from workbench.metrics import METRICS, Metric, metric_on
 from workbench.patterns import Contrast, contrasts, get, listed
 from workbench.plan import plan_of
 from workbench.preview_table import CHECKPOINT_COLUMNS, HUMAN_COLUMNS, RUN_COLUMNS, preview_table
@@ -51,6 +51,10 @@ class Tables:
     settings: dict[int, Row]  # pattern id -> the requested settings that have an effect
     labels: dict[int, str]  # pattern id -> label
     contrasts: list[Contrast]
+
+    def metric(self, key: str) -> Metric:
+        """A metric with the explanation that fits the scale of these tables."""
+        return metric_on(key, self.checkpoints["zero"])
 
 
 def tables(db: Database, project_id: int) -> Tables:
@@ -100,7 +104,8 @@ def checkpoint_table(db: Database, project_id: int, previews: pd.DataFrame | Non
 
     Columns: the run's and the checkpoint's, SUMMARY_COLUMNS as :func:`summaries` makes them from the previews
     at the plan's main strength, ``complete`` (every such cell is rendered), ``wrecked`` (a face in under
-    half of the previews that should show one, or over half of all broken), ``run_status``, and
+    half of the previews that should show one, or over half of all broken), ``zero`` (what 0 on the likeness
+    scale is; None without a scale), ``run_status``, and
     ``replicate``: equal for runs whose settings in force and photos are equal, whatever their patterns are
     called.
     """
@@ -109,7 +114,8 @@ def checkpoint_table(db: Database, project_id: int, previews: pd.DataFrame | Non
     keys = RUN_COLUMNS + CHECKPOINT_COLUMNS
     group = main.groupby(keys, dropna=False, sort=False).ngroup()
     about_each = main[keys].assign(group=group).drop_duplicates("group").set_index("group")
-    table = about_each.join(summaries(main, group)).reset_index(drop=True)
+    zeros = main["zero"].groupby(group).first()
+    table = about_each.join(summaries(main, group)).join(zeros).reset_index(drop=True)
     table["complete"] = table["n_previews"] >= len(plan_of(db, project_id).base_row_cells())
     table["wrecked"] = (table["face_rate"] < WRECKED_BELOW) | (table["broken"] > WRECKED_BELOW)
     about = run_facts(db, project_id)

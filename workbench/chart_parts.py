@@ -1,10 +1,13 @@
 """What all charts share: colours that colour-blind people tell apart, axes with units, notes underneath."""
 
+import math
 import textwrap
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import altair as alt
+import pandas as pd
 
 from workbench.metrics import Metric
 
@@ -37,14 +40,34 @@ def value_tip(measured: Metric) -> alt.Tooltip:
     return alt.Tooltip(f"{measured.key}:Q", title=measured.label, format=measured.number)
 
 
-def interval_tips(measured: Metric) -> list[alt.Tooltip]:
-    ends = {"low": "95 % interval from", "high": "to"}
-    return [alt.Tooltip(f"{end}:Q", title=title, format=measured.number) for end, title in ends.items()]
+def interval_tip() -> alt.Tooltip:
+    """The column of :func:`interval_texts`."""
+    return alt.Tooltip("interval:N", title="95 % interval")
 
 
-def faded_unless(pick: alt.Parameter) -> Any:
-    """Full opacity for what is picked, or for everything while nothing is."""
-    return alt.when(pick).then(alt.value(0.95)).otherwise(alt.value(0.25))
+def interval_texts(rows: pd.DataFrame, measured: Metric, sign: bool = False) -> list[str]:
+    """``low`` and ``high`` of each row in words, since a tooltip shows a missing number as 0."""
+    show = partial(measured.show_change, sign=True) if sign else measured.show
+    ends = zip(rows["low"].astype("float64"), rows["high"].astype("float64"), strict=True)
+    return ["none" if math.isnan(low) else f"{show(low)} to {show(high)}" for low, high in ends]
+
+
+def run_tips(*more: alt.Tooltip) -> list[alt.Tooltip]:
+    """Which run a point shows, and more."""
+    return [
+        alt.Tooltip("label:N", title="pattern"),
+        alt.Tooltip("train_seed:Q", title="training seed"),
+        alt.Tooltip("updates:Q", title="updates"),
+        *more,
+    ]
+
+
+def picked(rows: pd.DataFrame, fields: Sequence[str], tips: Sequence[alt.Tooltip], **channels: Any) -> alt.Chart:
+    """A point per row; a click selects its ``fields`` under the name "pick" and fades the others."""
+    pick = alt.selection_point(name="pick", fields=list(fields))
+    faded = alt.when(pick).then(alt.value(0.95)).otherwise(alt.value(0.25))
+    points = alt.Chart(rows).mark_point(filled=True, size=80)
+    return points.encode(opacity=faded, tooltip=list(tips), **channels).add_params(pick)
 
 
 def by_pattern(labels: Iterable[str], present: Iterable[str]) -> tuple[alt.Color, alt.Shape]:

@@ -1,6 +1,7 @@
 """Tables to charts, each with units, intervals and numbers of cases; a click names what was picked."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import altair as alt
@@ -11,15 +12,17 @@ from workbench.chart_parts import (
     GREY,
     TICKS,
     by_pattern,
-    faded_unless,
     finish,
-    interval_tips,
+    interval_texts,
+    interval_tip,
     number_axis,
+    picked,
+    run_tips,
     score_axis,
     value_tip,
 )
 from workbench.contrast import noise_floor
-from workbench.metrics import METRICS, Metric
+from workbench.metrics import COSINE_ZERO, METRICS, STRANGERS, ZEROS, Metric, metric_on
 from workbench.setting_chart import score_by_setting, setting_notes
 
 __all__ = [
@@ -48,11 +51,11 @@ def score_by_checkpoint(
     """A thin line per run and a thick one per pattern over the training, with the base row as a rule.
 
     ``table``: the checkpoint table; ``x``: updates or images_seen; ``labels``: all patterns of the project,
-    so that each keeps its colour. On likeness, strangers (0) and real photos (100) are rules too. The bar
-    at a pattern's last checkpoint is the noise floor's interval. A click selects a ``checkpoint_id`` under
-    the name "pick".
+    so that each keeps its colour. On likeness, strangers (0; without any, cosine 0) and real photos (100) are
+    rules too. The bar at a pattern's last checkpoint is the noise floor's interval. A click selects a
+    ``checkpoint_id`` under the name "pick".
     """
-    measured = METRICS[metric]
+    measured = metric_on(metric, table["zero"])
     base = table[table["is_base"]].dropna(subset=[metric])
     rows = table[~table["is_base"]].dropna(subset=[metric]).drop(columns=["replicate"])
     noise = noise_floor(table, metric)
@@ -68,26 +71,16 @@ def score_by_checkpoint(
         axis=alt.Axis(tickCount=TICKS),
     )
     y = score_axis(measured)
-    pick = alt.selection_point(name="pick", fields=["checkpoint_id"])
-    runs = alt.Chart(rows).encode(x=axis, y=y, color=colour, detail="run_id:N")
-    points = (
-        runs.mark_point(filled=True, size=70)
-        .encode(
-            shape=shape,
-            opacity=faded_unless(pick),
-            tooltip=[
-                alt.Tooltip("label:N", title="pattern"),
-                alt.Tooltip("train_seed:Q", title="training seed"),
-                alt.Tooltip("updates:Q", title="updates"),
-                alt.Tooltip("images_seen:Q", title="images seen"),
-                value_tip(measured),
-                alt.Tooltip("n_previews:Q", title="previews (n)"),
-            ],
-        )
-        .add_params(pick)
+    tips = run_tips(
+        alt.Tooltip("images_seen:Q", title="images seen"),
+        value_tip(measured),
+        alt.Tooltip("n_previews:Q", title="previews (n)"),
     )
+    points = picked(rows, ["checkpoint_id"], tips, x=axis, y=y, color=colour, shape=shape)
+    runs = alt.Chart(rows).encode(x=axis, y=y, color=colour, detail="run_id:N")
     thick = alt.Chart(means).mark_line(strokeWidth=3, opacity=0.9).encode(x=axis, y=y, color=colour)
-    layers = [*level_rules(base, measured), runs.mark_line(strokeWidth=1, opacity=0.5), thick]
+    zero = COSINE_ZERO if COSINE_ZERO in set(table["zero"]) else STRANGERS
+    layers = [*level_rules(base, measured, ZEROS[zero]), runs.mark_line(strokeWidth=1, opacity=0.5), thick]
     notes = ["Thin lines: single runs. Thick lines: mean over training seeds."]
     if noise:
         ends = means[means["is_last"]]
@@ -99,14 +92,17 @@ def score_by_checkpoint(
     return finish([*layers, points], notes)
 
 
-def level_rules(base: pd.DataFrame, measured: Metric) -> list[alt.Chart]:
-    """Horizontal rules: the base row, named at the left; the likeness scale's ends, named at the right."""
+def level_rules(base: pd.DataFrame, measured: Metric, zero: str) -> list[alt.Chart]:
+    """Horizontal rules: the base row, named at the left; the likeness scale's ends, named at the right.
+
+    ``zero``: what the scale's 0 is, in words.
+    """
     rows = pd.DataFrame({"level": base[measured.key].astype("float64"), "name": "without LoRA"})
     rules = alt.Chart(rows).encode(y="level:Q")
     layers = [rules.mark_rule(color=GREY, strokeDash=[2, 3])]
     layers.append(named(rules, alt.value(0), align="left", dx=4))
     if measured.key == "likeness":
-        ends = alt.Chart(pd.DataFrame({"level": [0.0, 100.0], "name": ["strangers", "real photos"]}))
+        ends = alt.Chart(pd.DataFrame({"level": [0.0, 100.0], "name": [zero, "real photos"]}))
         rules = ends.encode(y="level:Q")
         layers.append(rules.mark_rule(color=GREY))
         layers.append(named(rules, alt.value("width"), align="right", dx=-4))
@@ -125,13 +121,17 @@ def named(rules: alt.Chart, place: Any, align: Literal["left", "right"], dx: int
 def contrast_chart(rows: pd.DataFrame) -> alt.LayerChart:
     """A forest plot of ``contrast.contrast_table``: per changed setting the difference and its 95 % interval.
 
-    The grey band around zero is the noise floor: what another training seed alone can make. A click selects
-    ``pattern_a`` and ``pattern_b`` under the name "pick".
+    The grey band around zero is the noise floor: what another training seed alone can make. A pair without a
+    difference stands there in words. A click selects ``pattern_a`` and ``pattern_b`` under the name "pick".
     """
-    measured = METRICS[str(rows["metric"].iloc[0]) if len(rows) else "likeness"]
+    measured = METRICS["likeness"]
+    if len(rows):
+        measured = replace(METRICS[str(rows["metric"].iloc[0])], unit=str(rows["unit"].iloc[0]))
     table = rows.assign(
         row=row_names(rows),
         verdict=[WORDINGS[code][0] for code in rows["wording"]],
+        unmeasured=[f"{labels} wrecked: too few faces to compare" for labels in rows["wrecked"]],
+        interval=interval_texts(rows, measured, sign=True),
         band_low=-rows["noise"].astype("float64"),
         band_high=rows["noise"].astype("float64"),
     )
@@ -144,35 +144,30 @@ def contrast_chart(rows: pd.DataFrame) -> alt.LayerChart:
         scale=alt.Scale(domain=present, range=[colours[words] for words in present]),
         legend=alt.Legend(orient="bottom", title=None),
     )
-    pick = alt.selection_point(name="pick", fields=["pattern_a", "pattern_b"])
     base = alt.Chart(table).encode(y=y)
-    unmeasured = alt.Chart(table[table["diff"].isna()])
-    points = (
-        base.mark_point(filled=True, size=110)
-        .encode(
-            x=x,
-            color=colour,
-            opacity=faded_unless(pick),
-            tooltip=[
-                alt.Tooltip("sentence:N", title="verdict"),
-                alt.Tooltip("diff:Q", title="difference", format=measured.number),
-                *interval_tips(measured),
-                alt.Tooltip("df:Q", title="degrees of freedom"),
-                alt.Tooltip("n_cells:Q", title="shared previews (n)"),
-                alt.Tooltip("n_a:Q", title="runs of the first (n)"),
-                alt.Tooltip("n_b:Q", title="runs of the second (n)"),
-            ],
-        )
-        .add_params(pick)
-    )
+    said = alt.Tooltip("sentence:N", title="verdict")
+    tips = [
+        said,
+        alt.Tooltip("diff:Q", title="difference", format=measured.number),
+        interval_tip(),
+        alt.Tooltip("df:Q", title="degrees of freedom"),
+        alt.Tooltip("n_cells:Q", title="shared previews (n)"),
+        alt.Tooltip("n_a:Q", title="runs of the first (n)"),
+        alt.Tooltip("n_b:Q", title="runs of the second (n)"),
+    ]
+    points = picked(table, ["pattern_a", "pattern_b"], tips, x=x, y=y, color=colour)
+    words = alt.Chart(table[table["diff"].isna()]).mark_text(align="right", dx=-6, fontSize=12, fontWeight="bold")
     layers = [
         base.mark_bar(color=GREY, opacity=0.2, height=18).encode(x="band_low:Q", x2="band_high:Q"),
         alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=GREY).encode(x="zero:Q"),
         base.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q", color=colour),
-        unmeasured.mark_text(color=GREY, align="right", dx=-6).encode(y=y, x=alt.value("width"), text="verdict:N"),
+        words.encode(y=y, x=alt.value("width"), text="unmeasured:N", color=colour, tooltip=[said]),
         points,
     ]
-    note = "Lines: 95 % interval over prompts. Grey band: what another training seed can make."
+    note = (
+        "Lines: 95 % interval over prompts; none where every prompt shows the same difference. "
+        "Grey band: what another training seed can make."
+    )
     return finish(layers, [note], height=170 + 34 * len(rows))
 
 
@@ -196,30 +191,19 @@ def human_vs_automatic(
     Underneath stands Spearman's rank correlation (Pearson's correlation of the ranks) and how many pictures
     it is of: 1 = people and the judge put the pictures into the same order.
     """
-    x, y = METRICS[automatic], METRICS[human]
+    x, y = metric_on(automatic, table["zero"]), METRICS[human]
     columns = ["preview_id", "run_id", "label", "train_seed", "updates", "text", x.column, y.column]
     rows = table[~table["is_base"]].dropna(subset=[x.column, y.column])[columns]
     colour, shape = by_pattern(list(table["label"].dropna().unique()), rows["label"])
-    pick = alt.selection_point(name="pick", fields=["preview_id"])
-    points = (
-        alt.Chart(rows)
-        .mark_point(filled=True, size=70)
-        .encode(
-            x=alt.X(f"{x.column}:Q", title=x.title, scale=alt.Scale(zero=False), axis=number_axis(x)),
-            y=alt.Y(f"{y.column}:Q", title=y.title, scale=alt.Scale(domain=[0, 100])),
-            color=colour,
-            shape=shape,
-            opacity=faded_unless(pick),
-            tooltip=[
-                alt.Tooltip("label:N", title="pattern"),
-                alt.Tooltip("train_seed:Q", title="training seed"),
-                alt.Tooltip("updates:Q", title="updates"),
-                alt.Tooltip("text:N", title="prompt"),
-                alt.Tooltip(f"{x.column}:Q", title=x.label, format=x.number),
-                alt.Tooltip(f"{y.column}:Q", title=y.label, format=y.number),
-            ],
-        )
-        .add_params(pick)
+    values = [alt.Tooltip(f"{axis.column}:Q", title=axis.label, format=axis.number) for axis in (x, y)]
+    points = picked(
+        rows,
+        ["preview_id"],
+        run_tips(alt.Tooltip("text:N", title="prompt"), *values),
+        x=alt.X(f"{x.column}:Q", title=x.title, scale=alt.Scale(zero=False), axis=number_axis(x)),
+        y=alt.Y(f"{y.column}:Q", title=y.title, scale=alt.Scale(domain=[0, 100])),
+        color=colour,
+        shape=shape,
     )
     rho = rank_correlation(rows[x.column], rows[y.column])
     said = f"Rank correlation {rho:.2f}" if pd.notna(rho) else "No rank correlation yet"

@@ -6,13 +6,13 @@ import os
 import signal
 import sqlite3
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from sqlite_utils import Database
 
+from workbench.stdin_watch import when_stdin_closes
 from workbench.workspace import HOME_VARIABLE, Workspace
 
 Args = argparse.Namespace
@@ -92,7 +92,11 @@ def parser() -> argparse.ArgumentParser:
         project=True,
         listing=True,
     )
-    queue.add_argument("labels", nargs="*", help="patterns to queue ('all' for all); nothing = list the runs")
+    queue.add_argument(
+        "labels",
+        nargs="*",
+        help="patterns to queue ('all' for all that have not been trained with these seeds); nothing = list the runs",
+    )
     queue.add_argument("--seeds", type=int, nargs="+", default=[1], help="training seeds (default: 1)")
     queue.add_argument("--cancel", type=int, metavar="RUN")
     queue.add_argument("--retry", type=int, metavar="RUN")
@@ -130,6 +134,8 @@ def photos_verb(ws: Workspace, args: Args) -> int:
     from workbench.projects import add_project, find_project
 
     db = ws.open()
+    if args.folder and not args.folder.is_dir():  # before a project is made for it
+        raise ValueError(f"There is no folder {args.folder}. Name the folder that holds the photos.")
     if args.new:
         judges = {"face_judge": args.face_judge, "clip_judge": args.clip_judge, "strangers": args.strangers}
         add_project(db, args.new, args.trigger, args.class_noun, base_model=args.base, **judges)
@@ -181,6 +187,7 @@ def queue_verb(ws: Workspace, args: Args) -> int:
     from db import runs
     from workbench import patterns, queue
     from workbench.projects import find_project
+    from workbench.views import untried
 
     db = ws.open()
     if args.cancel is not None:
@@ -189,12 +196,15 @@ def queue_verb(ws: Workspace, args: Args) -> int:
         queue.retry(db, args.retry)
     project = find_project(db, args.project)
     if args.labels:
+        every = args.labels == ["all"]
         chosen = (
             [p.pattern_id for p in patterns.listed(db, project["id"])]
-            if args.labels == ["all"]
+            if every
             else [by_label(db, project["id"], label) for label in args.labels]
         )
-        queue.enqueue(db, project["id"], chosen, args.seeds)
+        wanted = untried(db, project, chosen, args.seeds) if every else dict.fromkeys(args.seeds, chosen)
+        for seed, pattern_ids in wanted.items():
+            queue.enqueue(db, project["id"], pattern_ids, [seed])
     return show(args, [run_row(run) for run in runs.of_project(db, project["id"])], run_line)
 
 
@@ -206,9 +216,8 @@ def worker_verb(ws: Workspace, args: Args) -> int:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: worker.stopping.set())
     if args.watch_stdin:
-        threading.Thread(target=stop_with_stdin, args=(worker.stopping,), daemon=True).start()
-    worker.work(once=args.once)
-    return 0
+        when_stdin_closes(worker.stopping.set)
+    return 0 if worker.work(once=args.once) else 1
 
 
 def status_verb(ws: Workspace, args: Args) -> int:
@@ -291,12 +300,6 @@ def doctor_verb(ws: Workspace, args: Args) -> int:
 
 
 # bits
-
-
-def stop_with_stdin(stopping: threading.Event) -> None:
-    """Wait until standard input closes (whoever started us is gone), then say stop."""
-    sys.stdin.read()
-    stopping.set()
 
 
 def show(args: Args, rows: list[dict[str, Any]], line: Callable[[dict[str, Any]], str]) -> int:

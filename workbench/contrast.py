@@ -12,13 +12,14 @@ from workbench.metrics import METRICS
 from workbench.patterns import Contrast
 from workbench.sentences import setting as about_setting
 from workbench.settings import value_text
-from workbench.verdicts import verdict
+from workbench.verdicts import verdict, wrecked_labels
 
 CONFIDENCE = 0.95
 TINY = 1e-9  # below this a spread is rounding
 CELL = ["prompt", "seed", "strength"]
 CONTRAST_COLUMNS = [
     "metric",
+    "unit",
     "setting",
     "change",
     "pattern_a",
@@ -34,6 +35,7 @@ CONTRAST_COLUMNS = [
     "n_b",
     "noise",
     "beyond_noise",
+    "wrecked",
     "wording",
     "sentence",
 ]
@@ -62,7 +64,7 @@ class Paired:
 
     metric: str
     diff: float
-    low: float  # 95 % interval over prompts; missing with fewer than two
+    low: float  # 95 % interval over prompts; missing with fewer than two, and where all agree
     high: float
     df: int
     n_cells: int
@@ -71,7 +73,7 @@ class Paired:
     per_prompt: pd.DataFrame  # prompt, text, n_cells, mean_a, mean_b, diff
     noise: float | None  # half-width of the noise floor for this many runs; None when it is not known
     wrecked: tuple[str, ...]  # labels of the patterns with a wrecked run
-    beyond_noise: bool | None
+    beyond_noise: bool | None  # more than training seeds alone make; None when that is not known
     wording: str  # a code of workbench.verdicts
 
     @property
@@ -115,7 +117,8 @@ def paired(tables: Tables, pattern_a: int, pattern_b: int, metric: str) -> Paire
     subtracted, then averaged per prompt; the interval is mean +- t(prompts - 1) x sd / sqrt(prompts) over
     these prompt means (the paired t interval: cells of one prompt aren't independent, and a percentile
     bootstrap over so few prompts is too narrow). Cells where either has no value don't count. Only runs on
-    the same photos are compared.
+    the same photos are compared. Where no noise floor is known, a difference is still more than training
+    seeds make if they make none: both patterns have two runs or more, whose values are equal cell by cell.
     """
     return _paired(tables, pattern_a, pattern_b, metric, noise_floor(tables.checkpoints, metric))
 
@@ -131,7 +134,11 @@ def _paired(tables: Tables, a: int, b: int, metric: str, noise: Noise | None) ->
     n_a, n_b = (measured_runs(runs, pattern, metric) for pattern in (a, b))
     half = noise.half_width(n_a, n_b) if noise and n_a and n_b else None
     wrecked = tuple(tables.labels[p] for p in (a, b) if runs[runs["pattern_id"] == p]["wrecked"].any())
-    beyond = abs(diff) > half if half is not None and not math.isnan(diff) else None
+    beyond = None
+    if half is not None and not math.isnan(diff):
+        beyond = abs(diff) > half
+    elif abs(diff) > TINY and all(seeds_agree(tables.previews, runs, p, metric) for p in (a, b)):
+        beyond = True
     return Paired(
         metric=metric,
         diff=diff,
@@ -145,7 +152,7 @@ def _paired(tables: Tables, a: int, b: int, metric: str, noise: Noise | None) ->
         noise=half,
         wrecked=wrecked,
         beyond_noise=beyond,
-        wording=wording(metric, (diff, low, high), (n_a, n_b), beyond, bool(wrecked)),
+        wording=wording(metric, (diff, low, high), len(per_prompt), (n_a, n_b), beyond, bool(wrecked)),
     )
 
 
@@ -157,9 +164,24 @@ def shared_runs(runs: pd.DataFrame, a: int, b: int) -> pd.DataFrame:
 
 def cell_means(previews: pd.DataFrame, runs: pd.DataFrame, metric: str) -> pd.Series:
     """Per (prompt, seed, strength) the mean value over the last checkpoints of these runs."""
+    return by_cell(previews, runs, metric).mean()
+
+
+def by_cell(previews: pd.DataFrame, runs: pd.DataFrame, metric: str) -> Any:
+    """The values of a metric at the last checkpoints of these runs, grouped by (prompt, seed, strength)."""
     wanted = METRICS[metric]
     chosen = previews[previews["is_main"] & previews["checkpoint_id"].isin(runs["checkpoint_id"])]
-    return of_role(chosen, wanted.role).groupby(CELL)[wanted.column].mean()
+    return of_role(chosen, wanted.role).groupby(CELL)[wanted.column]
+
+
+def seeds_agree(previews: pd.DataFrame, runs: pd.DataFrame, pattern: int, metric: str) -> bool:
+    """Whether a pattern was trained with two seeds or more and no cell's value depends on which.
+
+    Cell by cell, since two runs that miss one face each, but not in the same picture, are not alike.
+    """
+    values = by_cell(previews, runs[runs["pattern_id"] == pattern], metric)
+    spread = values.max() - values.min()
+    return len(spread) > 0 and bool((values.count() > 1).all() and (spread < TINY).all())
 
 
 def measured_runs(runs: pd.DataFrame, pattern: int, metric: str) -> int:
@@ -175,13 +197,19 @@ def with_texts(per_prompt: pd.DataFrame, previews: pd.DataFrame) -> pd.DataFrame
 
 
 def t_interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Mean and 95 % interval, mean +- t(n - 1) x sd / sqrt(n); no interval below two values."""
+    """Mean and 95 % interval, mean +- t(n - 1) x sd / sqrt(n).
+
+    No interval below two values, nor where all are equal: a width of zero would claim that another prompt
+    can't differ, which no number of equal ones shows.
+    """
     if not values:
         return math.nan, math.nan, math.nan
     mean = sum(values) / len(values)
     if len(values) < 2:
         return mean, math.nan, math.nan
     variance = sum((value - mean) ** 2 for value in values) / (len(values) - 1)
+    if math.sqrt(variance) < TINY:
+        return mean, math.nan, math.nan
     half = t_quantile(len(values) - 1) * math.sqrt(variance / len(values))
     return mean, mean - half, mean + half
 
@@ -189,23 +217,25 @@ def t_interval(values: Sequence[float]) -> tuple[float, float, float]:
 def wording(
     metric: str,
     interval: tuple[float, float, float],
+    prompts: int,
     n_runs: tuple[int, int],
     beyond_noise: bool | None,
     wrecked: bool,
 ) -> str:
     """How much may be said of a difference, as a code of :mod:`workbench.verdicts`.
 
-    A setting "seems to matter" only with two or more runs on both sides, an interval that excludes 0 and a
-    difference above the noise floor. Below that two checkpoints can differ, no more.
+    A setting "seems to matter" only with two or more runs on both sides, an interval that excludes 0 (or one
+    and the same difference in every prompt) and a difference above what training seeds make. Below that two
+    checkpoints can differ, no more.
     """
     diff, low, high = interval
     if wrecked and METRICS[metric].source == "automatic" and metric != "face_rate":
         return "wrecked"  # no face to measure; and CLIP may find more of a prompt in noise than in a picture
     if math.isnan(diff):
         return "nothing_shared"
-    if diff == 0 and (math.isnan(low) or low == high):
+    if abs(diff) < TINY and math.isnan(low):
         return "the_same"
-    if math.isnan(low):
+    if prompts < 2:
         return "one_prompt"
     if low <= 0 <= high:
         return "cannot_tell"
@@ -237,7 +267,8 @@ def contrast_table(tables: Tables, metric: str) -> pd.DataFrame:
 
     A pair with a wrecked side that has no face to compare stands there without a difference; pairs that
     train the very same LoRAs stand there once. ``change`` is in words ("alpha: 16 → 1"), ``noise`` the
-    half-width of the noise floor, ``sentence`` the verdict. The largest difference comes first.
+    half-width of the noise floor, ``wrecked`` names the patterns that are, ``sentence`` the verdict. Wrecked pairs come
+    first, since nothing matters more than a setting that destroys the pictures; then the largest difference.
     """
     noise = noise_floor(tables.checkpoints, metric)
     rows = []
@@ -256,11 +287,14 @@ def contrast_table(tables: Tables, metric: str) -> pd.DataFrame:
                 "label_a": about["a"],
                 "label_b": about["b"],
                 **{name: getattr(result, name) for name in CONTRAST_COLUMNS if hasattr(result, name)},
+                "unit": tables.metric(metric).unit,
+                "wrecked": wrecked_labels(result.wrecked),
                 "sentence": verdict(result.wording, about),
             }
         )
     table = pd.DataFrame(rows, columns=CONTRAST_COLUMNS)
-    return table.sort_values("diff", key=abs, ascending=False, ignore_index=True)
+    first = table["diff"].astype("float64").abs().mask(table["wording"] == "wrecked", math.inf)
+    return table.loc[first.sort_values(ascending=False, kind="stable").index].reset_index(drop=True)
 
 
 def distinct(tables: Tables) -> list[Contrast]:

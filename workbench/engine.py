@@ -19,7 +19,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
+from workbench.stdin_watch import own_stdin
+
 log = logging.getLogger(__name__)
+
+WORKER_GONE, DEVICE_LOST = 3, 4  # exit codes
 
 Command = dict[str, Any]
 Emit = Callable[[dict[str, Any]], None]
@@ -35,9 +39,10 @@ class Engine:
         self.device = probe(device)
         self.bases: dict[str, Any] = {}
         self.studio: Any = None
-        self.inbox: queue.Queue[Command | None] = queue.Queue()
-        self.later: deque[Command] = deque()  # what must wait until the training in progress ends
+        self.inbox: queue.Queue[Command] = queue.Queue()
+        self.pending: deque[Command] = deque()  # read from the inbox, not done yet
         self.job: Any = None  # the training in progress
+        self.quitting = False
 
     def announce(self) -> None:
         """Say that the engine is up, and on what."""
@@ -49,18 +54,41 @@ class Engine:
         self.emit({"event": "Ready", "device": device})
 
     def serve(self) -> None:
-        """Work until the input closes or a quit command comes."""
+        """Work until a quit command comes."""
         while True:
-            command = self.later.popleft() if self.later else self.inbox.get()
-            if command is None or command["do"] == "quit":
+            if not self.pending:
+                self.take(self.inbox.get())
+            self.take_all()
+            if self.quitting:
                 return
-            self.carry_out(command)
+            if self.pending:
+                self.carry_out(self.pending.popleft())
+
+    def take(self, command: Command) -> None:
+        """Note a command. Stop and quit take effect at once, the others wait for their turn."""
+        if command["do"] == "quit":
+            self.quitting = True
+            if self.job is not None:
+                self.job.stop = "worker_stopped"
+        elif command["do"] == "stop":
+            if self.job is not None and self.job.run == str(command["run"]):
+                self.job.stop = command["reason"]
+        else:
+            self.pending.append(command)
+
+    def take_all(self) -> None:
+        while not self.inbox.empty():
+            self.take(self.inbox.get_nowait())
+
+    def interrupted(self) -> bool:
+        """Whether somebody waits for us to stop what we do."""
+        self.take_all()
+        return self.quitting or (self.job is not None and self.job.stop is not None)
 
     def carry_out(self, command: Command) -> None:
         """Do one command; whatever goes wrong becomes an event, and the engine lives on."""
         handler = {
             "train": self.train,
-            "stop": self.stop,
             "fill": self.fill,
             "calibrate": self.calibrate,
             "score": self.score,
@@ -70,6 +98,8 @@ class Engine:
         except Exception as error:  # the one broad except: a job that fails must not stop the queue
             log.exception("%s failed", command["do"])
             self.emit(failure(command, error))
+            if is_device_lost(error):
+                os._exit(DEVICE_LOST)  # every later job would fail as well; the worker starts a fresh engine
 
     def base(self, location: str) -> Any:
         """The base model; one is kept, so that the runs of a sweep share the load."""
@@ -108,24 +138,20 @@ class Engine:
 
     def between_updates(self) -> None:
         """Make pictures and scores that were asked for meanwhile; another training has to wait."""
-        while not self.inbox.empty():
-            command = self.inbox.get_nowait()
-            if command is None or command["do"] == "quit":
-                self.job.stop = "worker_stopped"
-                self.later.append(command or {"do": "quit"})
-            elif command["do"] == "train":
-                self.later.append(command)
-            else:
-                self.carry_out(command)
-
-    def stop(self, command: Command) -> None:
-        if self.job is not None and self.job.run == str(command["run"]):
-            self.job.stop = command["reason"]
+        while not self.interrupted():
+            command = next((command for command in self.pending if command["do"] != "train"), None)
+            if command is None:
+                return
+            self.pending.remove(command)
+            self.carry_out(command)
 
     # previews and scores
 
     def fill(self, command: Command) -> None:
-        """Render the cells of one checkpoint, or of the base row, and write their files."""
+        """Render the cells of one checkpoint, or of the base row, and write their files.
+
+        Whoever wants us to stop doesn't wait for all of them: the worker asks again for what is missing.
+        """
         from trainer.preview import Cell, Sampling, render
         from workbench.preview_file import write_preview
 
@@ -143,6 +169,8 @@ class Engine:
                     "seconds": picture.seconds,
                 }
             )
+            if self.interrupted():
+                break
         self.emit({"event": "Filled", "id": command["id"]})
 
     def judges(self) -> Any:
@@ -189,11 +217,16 @@ def why(error: Exception) -> tuple[str, dict[str, Any]]:
     return codes.get(name, "error"), {"message": message}
 
 
-def read_commands(stream: Iterable[str], inbox: "queue.Queue[Command | None]") -> None:
+def is_device_lost(error: Exception) -> bool:
+    """Whether the GPU can't be used any more by this process (out of memory is not that)."""
+    return type(error).__name__ == "AcceleratorError" or "CUDA error" in str(error)
+
+
+def read_commands(stream: Iterable[str], inbox: "queue.Queue[Command]") -> None:
     """Put every line's command into the inbox; when the input closes, the worker is gone and so are we."""
     for line in stream:
         inbox.put(json.loads(line))
-    os._exit(3)
+    os._exit(WORKER_GONE)
 
 
 def main() -> None:
@@ -209,8 +242,9 @@ def main() -> None:
             events.write(json.dumps(event) + "\n")
             events.flush()
 
+    commands = own_stdin()
     engine = Engine(emit, os.environ.get("WORKBENCH_DEVICE") or None)
-    threading.Thread(target=read_commands, args=(sys.stdin, engine.inbox), daemon=True).start()
+    threading.Thread(target=read_commands, args=(commands, engine.inbox), daemon=True).start()
     engine.announce()
     engine.serve()
     os._exit(0)  # native libraries keep threads that would delay the exit

@@ -1,6 +1,7 @@
 """The engine as its worker sees it: a child process to send commands to and read events from."""
 
 import json
+import logging
 import os
 import queue
 import subprocess
@@ -9,6 +10,10 @@ import threading
 from pathlib import Path
 from typing import Any
 
+log = logging.getLogger(__name__)
+
+COMMAND = [sys.executable, "-m", "workbench.engine"]
+LOG_BYTES = 5_000_000  # then the log is put aside and a new one begins
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -17,10 +22,12 @@ class EngineProcess:
 
     def __init__(self, log_file: Path) -> None:
         log_file.parent.mkdir(parents=True, exist_ok=True)
+        if log_file.exists() and log_file.stat().st_size > LOG_BYTES:
+            log_file.replace(log_file.with_suffix(".old.log"))
         self.log_file = log_file
         with open(log_file, "ab") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "workbench.engine"],
+                COMMAND,
                 cwd=ROOT,
                 env={
                     "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait sleep: the app needs the cores too
@@ -40,10 +47,15 @@ class EngineProcess:
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.events.put(json.loads(line))
-        self.process.wait()
-        self.events.put(None)  # the engine is gone
+        try:
+            for line in self.process.stdout:
+                self.events.put(json.loads(line))
+        except ValueError:
+            log.warning("the engine's last line was cut short")  # it was killed while it wrote
+        finally:
+            self.process.stdout.close()  # nothing waits for us if it still lives
+            self.process.wait()
+            self.events.put(None)  # the engine is gone
 
     def send(self, command: dict[str, Any]) -> None:
         """Send a command; nothing happens when the engine has just died (its end is an event of its own)."""

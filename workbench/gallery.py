@@ -216,12 +216,19 @@ def judged(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     elif pd.notna(row["likeness_raw"]):
         found.append(("likeness", f"cosine {row['likeness_raw']:.3f}, {score_status('not_calibrated')}"))
     else:
-        found.append(("likeness", score_status(row["face_status"]) if row["face_status"] else "not judged yet"))
+        found.append(("likeness", no_score(row["face_status"])))
     if pd.notna(row["face_px"]):
         found.append(("face", f"{row['face_px']:.0f} px"))
-    clip = f"cosine {row['clip_t']:.3f} ({row['clip_judge']})" if pd.notna(row["clip_t"]) else "not judged yet"
-    found.append(("prompt adherence", clip))
+    if pd.notna(row["clip_t"]):
+        found.append(("prompt adherence", f"cosine {row['clip_t']:.3f} ({row['clip_judge']})"))
+    else:
+        found.append(("prompt adherence", no_score(row["clip_status"])))
     for axis in HUMAN_AXES:
         if pd.notna(row[f"human_{axis}"]):
             found.append((f"{axis}, rated", f"{row[f'human_{axis}']:.0f}"))
     return found
+
+
+def no_score(status: Any) -> str:
+    """Why there is no score; a preview that nobody has looked at has no status."""
+    return score_status(status) if isinstance(status, str) else "not judged yet"

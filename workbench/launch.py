@@ -4,7 +4,6 @@ import io
 import os
 import re
 import socket
-import sys
 import threading
 import time
 import tomllib
@@ -23,6 +22,7 @@ from starlette.routing import Route
 from streamlit.runtime.pages_manager import PagesManager
 
 from db import library, results, runs
+from workbench.stdin_watch import when_stdin_closes
 from workbench.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,7 +49,7 @@ def run_app(ws: Workspace, port: int, watch_stdin: bool = False) -> None:
     refuse_taken(port)
     os.environ["WORKBENCH_HOME"] = str(ws.home.resolve())  # the pages find their workspace here
     if watch_stdin:
-        threading.Thread(target=exit_with_stdin, daemon=True).start()
+        when_stdin_closes(lambda: os._exit(0))  # every write was committed when it was made: nothing to finish
     build_app(ws, port).run(config={**settings(), "server.port": port})
 
 
@@ -102,13 +102,6 @@ def say_when_up(port: int) -> None:
     print(f"Workbench: http://{HOST}:{port}", flush=True)
 
 
-def exit_with_stdin() -> None:
-    """End this process when whoever started it is gone: then stdin reaches its end."""
-    while sys.stdin.buffer.read(4096):
-        pass
-    os._exit(0)  # every write was committed when it was made: there is nothing to finish
-
-
 def routes(ws: Workspace) -> list[Route]:
     """What a browser may fetch: by token or by number and hash, never by path."""
     return [
@@ -133,7 +126,11 @@ def preview(ws: Workspace, name: str) -> Response | None:
         return None
     with closing(ws.open()) as db:
         row = results.preview_by_token(db, asked[1])
-    return None if row is None else _file(ws.path(row["thumb"] if asked[2] == "webp" else row["file"]))
+    if row is None:
+        return None
+    file = ws.path(row["thumb"] if asked[2] == "webp" else row["file"])
+    # Not as a file: its date and ETag tell when the picture was rendered, and with that which run it is from.
+    return Response(file.read_bytes(), 200, FOR_EVER, MEDIA_TYPES[file.suffix]) if file.is_file() else None
 
 
 def photo(ws: Workspace, name: str) -> Response | None:

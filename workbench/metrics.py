@@ -1,9 +1,13 @@
 """What is measured of previews: name, unit, direction and meaning of every score, said in one place."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Source = Literal["automatic", "human"]
+
+STRANGERS, COSINE_ZERO = "strangers", "cosine 0"  # what 0 on the likeness scale is
+ZEROS = {STRANGERS: "strangers", COSINE_ZERO: "0 = cosine 0 (no photos of other people were given)"}
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,10 @@ class Metric:
         return f"{100 * value:{plus}.0f} points" if self.number == ".0%" else f"{value:{plus}{self.number}}"
 
 
+LIKENESS_MEANING = (
+    "How alike the face is to the reference photos that no training saw: {zero}, 100 how alike the subject's "
+    "own photos are to each other; pictures without a face don't count here."
+)
 METRICS = {
     metric.key: metric
     for metric in (
@@ -59,9 +67,7 @@ METRICS = {
             "strangers 0, real photos 100",
             True,
             "automatic",
-            "How alike the face is to the reference photos that no training saw: 0 is how alike strangers "
-            "are, 100 how alike the subject's own photos are to each other; pictures without a face don't "
-            "count here.",
+            LIKENESS_MEANING.format(zero="0 is how alike strangers are"),
         ),
         Metric(
             "face_rate",
@@ -130,3 +136,19 @@ METRICS = {
     )
 }
 HUMAN_AXES = ("likeness", "quality", "prompt")  # what people give marks for
+
+
+def metric_on(key: str, zeros: Collection[object]) -> Metric:
+    """A metric as these values of it are to be read: METRICS, but without strangers where there were none.
+
+    ``zeros``: the column "zero" of a preview or checkpoint table. Where scales of both kinds meet, none is
+    said to start at strangers.
+    """
+    metric = METRICS[key]
+    if key != "likeness" or COSINE_ZERO not in set(zeros):
+        return metric
+    return replace(
+        metric,
+        unit="0 = cosine 0, 100 = real photos",
+        meaning=LIKENESS_MEANING.format(zero=ZEROS[COSINE_ZERO]),
+    )

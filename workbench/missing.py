@@ -1,12 +1,12 @@
 """What is still to be rendered and scored: previews and scores are made by filling missing cells, and no other way."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
 from sqlite_utils import Database
 
 from db import library, results, runs
@@ -35,7 +35,7 @@ class Job:
 
 def fill_jobs(ws: Workspace, db: Database, project: Row) -> Iterator[Job]:
     """Jobs for all missing previews of a project under its current plan: base rows first, then checkpoints."""
-    trained = [run for run in runs.of_project(db, project["id"]) if run["status"] != "queued"]
+    trained = [run for run in runs.of_project(db, project["id"]) if runs.checkpoints(db, run["id"])]
     seen = set()
     for run in trained:
         base_row = base_row_job(ws, db, project, run)
@@ -144,7 +144,7 @@ def note_not_calibrated(db: Database, job: Job, message: str) -> None:
     row = {"judge_id": job.about["judge_id"], "calibration_id": None, "metric": "likeness", "value": None}
     detail = json.dumps({"message": message})
     waiting = results.unscored(db, project["id"], project["plan_id"], "likeness", job.about["judge_id"], None)
-    wanted = {preview["id"] for preview in _previews_of(db, project, dataset["id"])}
+    wanted = _by_dataset_and_size(db, project).get((dataset["id"], job.about["size_px"]), set())
     results.add_scores(
         db,
         [
@@ -156,45 +156,45 @@ def note_not_calibrated(db: Database, job: Job, message: str) -> None:
 
 
 def _likeness_jobs(ws: Workspace, db: Database, project: Row) -> Iterator[Job]:
+    """A scale belongs to a dataset version, a picture size and a set of strangers; so do the scores on it."""
     found = _judge(db, project, "likeness")
     if found is None:
         return
     info, judge_id = found
-    for dataset_id in _datasets(db, project):
-        previews = _previews_of(db, project, dataset_id)
-        if not previews:
-            continue
-        size_px = picture_size(ws.path(previews[0]["file"]))
-        photos = photo_files(ws, db, project, dataset_id, size_px)
-        about = {"judge_id": judge_id, "dataset_id": dataset_id, "size_px": size_px}
-        calibration = next(
-            (
-                row
-                for row in results.calibrations(db, project["id"])
-                if row["estimator"] == ESTIMATOR and all(row[name] == value for name, value in about.items())
-            ),
-            None,
-        )
+    strangers = stranger_files(project)
+    for (dataset_id, size_px), wanted in _by_dataset_and_size(db, project).items():
+        photos = photo_files(ws, db, dataset_id, strangers, size_px)
+        about = {
+            "judge_id": judge_id,
+            "dataset_id": dataset_id,
+            "size_px": size_px,
+            "strangers_key": files_key(strangers),
+        }
+        calibration = _calibration(db, project, about)
         if calibration is None:
             measure = {"do": "calibrate", "judge": asdict(info), "photos": photos}
             yield Job(("calibrate", *about.values()), measure, about)
             continue
-        wanted = {preview["id"] for preview in previews}
         missing = results.unscored(db, project["id"], project["plan_id"], "likeness", judge_id, calibration["id"])
         pictures = [_picture(ws, preview) for preview in missing if preview["id"] in wanted]
         if pictures:
-            command: dict[str, Any] = {
+            command = {
                 "do": "score",
                 "metric": "likeness",
                 "judge": asdict(info),
                 "photos": photos,
                 "pictures": pictures,
             }
-            yield Job(
-                ("likeness", *about.values()),
-                command,
-                {"metric": "likeness", "judge_id": judge_id, "calibration_id": calibration["id"]},
-            )
+            scored = {"metric": "likeness", "judge_id": judge_id, "calibration_id": calibration["id"]}
+            yield Job(("likeness", *about.values()), command, scored)
+
+
+def _calibration(db: Database, project: Row, about: dict[str, Any]) -> Row | None:
+    """The scale that was measured for exactly this, if it was."""
+    for row in results.calibrations(db, project["id"]):
+        if row["estimator"] == ESTIMATOR and all(row[name] == value for name, value in about.items()):
+            return row
+    return None
 
 
 def _clip_jobs(ws: Workspace, db: Database, project: Row) -> Iterator[Job]:
@@ -220,26 +220,21 @@ def _clip_jobs(ws: Workspace, db: Database, project: Row) -> Iterator[Job]:
         )
 
 
-def _datasets(db: Database, project: Row) -> list[int]:
-    """The dataset versions whose runs have previews; the current one too, which the base row is held against."""
-    used = {run["dataset_id"] for run in runs.of_project(db, project["id"])}
-    return sorted(used | ({project["dataset_id"]} if project["dataset_id"] else set()))
-
-
-def _previews_of(db: Database, project: Row, dataset_id: int) -> list[Row]:
-    """Previews that belong to a dataset version: its runs', and the base row's for the current one."""
-    return [
-        preview
-        for preview in results.previews(db, project["id"], project["plan_id"])
-        if (preview["dataset_id"] or project["dataset_id"]) == dataset_id
-    ]
+def _by_dataset_and_size(db: Database, project: Row) -> dict[tuple[int, int], set[int]]:
+    """(dataset version, picture size in px) -> ids of its previews; base rows belong to the current version."""
+    found: dict[tuple[int, int], set[int]] = {}
+    for preview in results.previews(db, project["id"], project["plan_id"]):
+        dataset_id = preview["dataset_id"] or project["dataset_id"]
+        if dataset_id and preview["size_px"]:
+            found.setdefault((dataset_id, preview["size_px"]), set()).add(preview["id"])
+    return found
 
 
 def _picture(ws: Workspace, preview: Row) -> dict[str, Any]:
     return {"preview_id": preview["id"], "file": str(ws.path(preview["file"])), "status": preview["status"]}
 
 
-def photo_files(ws: Workspace, db: Database, project: Row, dataset_id: int, size_px: int) -> dict[str, Any]:
+def photo_files(ws: Workspace, db: Database, dataset_id: int, strangers: list[Path], size_px: int) -> dict[str, Any]:
     """The photos that a likeness scale is made from: train, reference, and other people's faces."""
 
     def files(side: str) -> list[str]:
@@ -248,9 +243,17 @@ def photo_files(ws: Workspace, db: Database, project: Row, dataset_id: int, size
     return {
         "train": files("train"),
         "reference": files("reference"),
-        "strangers": [str(path) for path in stranger_files(project)],
+        "strangers": [str(path) for path in strangers],
         "size_px": size_px,
     }
+
+
+def files_key(files: list[Path]) -> str:
+    """A short name for a set of files as they are now; empty for none."""
+    if not files:
+        return ""
+    listed = [(file.name, file.stat().st_size) for file in files]
+    return hashlib.sha256(repr(listed).encode()).hexdigest()[:16]
 
 
 def stranger_files(project: Row) -> list[Path]:
@@ -263,9 +266,3 @@ def stranger_files(project: Row) -> list[Path]:
     else:
         return []
     return sorted(path for path in folder.glob("*") if path.suffix.lower() in {".jpg", ".jpeg", ".png", ".webp"})
-
-
-def picture_size(path: Path) -> int:
-    """The longer side of a picture in px."""
-    with Image.open(path) as picture:
-        return max(picture.size)

@@ -9,6 +9,7 @@ from sqlite_utils import Database
 
 from db import library
 from trainer.config import TrainConfig, differing, effective, parse_config
+from workbench.bases import base_problem
 from workbench.device import known_precisions
 
 
@@ -39,10 +40,16 @@ class Contrast:
 
 
 def add(db: Database, project_id: int, config: TrainConfig, label: str, note: str = "") -> int:
-    """Store a pattern under a label and return its id. Raises PatternError when the label is empty or taken."""
+    """Store a pattern under a label and return its id.
+
+    Raises PatternError when the label is empty or taken, or when its base model isn't there.
+    """
     label = label.strip()
     if not label:
         raise PatternError("The pattern needs a label: a few words that say what it tries.")
+    problem = base_problem(config.base_model)
+    if problem:
+        raise PatternError(problem)
     taken = library.label(db, project_id, label)
     if taken:
         raise PatternError(f"There is a pattern '{label}' already. Choose another label.")

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 from sqlite_utils import Database
 
+from db import library
 from trainer.config import inert
 from workbench import patterns
 from workbench.device import known_device
 from workbench.patterns import Pattern
+from workbench.plan import plan_of
 from workbench.sentences import inert_reason, setting
 
 
@@ -23,7 +25,30 @@ class Note:
 def notes(db: Database, project_id: int) -> list[Note]:
     """Everything worth saying about a project's patterns before they are queued."""
     listed = patterns.listed(db, project_id)
-    return [*_same_runs(db, project_id), *_inert(listed), *_precision(db, listed)]
+    return [*judges(db, project_id), *_same_runs(db, project_id), *_inert(listed), *_precision(db, listed)]
+
+
+def judges(db: Database, project_id: int) -> list[Note]:
+    """Judges that don't know the people whom the base model draws: the embedded ones know synthetic people only."""
+    project = library.project(db, project_id)
+    assert project is not None
+    instead, listed = plan_of(db, project_id).preview_base, patterns.listed(db, project_id)
+    drawn: dict[str, list[int]] = {} if listed else {instead or project["base_model"]: []}
+    for pattern in listed:
+        drawn.setdefault(instead or pattern.config.base_model, []).append(pattern.pattern_id)
+    found = []
+    for what, judge in (("likeness", project["face_judge"]), ("prompt adherence", project["clip_judge"])):
+        for base, pattern_ids in drawn.items():
+            if judge == "none" or (judge == "embedded") == (base == "embedded"):
+                continue
+            why = (
+                f"knows synthetic people only, but the base model {base} draws others"
+                if judge == "embedded"
+                else "knows photos of real people, but the base model embedded draws synthetic ones only"
+            )
+            text = f"The judge of {what}, {judge}, {why}: its scores would mislead. Change it on the Home page."
+            found.append(Note("warn", text, tuple(pattern_ids)))
+    return found
 
 
 def _same_runs(db: Database, project_id: int) -> list[Note]:

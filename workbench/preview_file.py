@@ -14,7 +14,7 @@ THUMB_PX = 384  # longest side; a smaller picture keeps its size
 
 
 def write_preview(folder: Path, pixels: np.ndarray, finite: bool) -> dict[str, Any]:
-    """Write TOKEN.png and TOKEN.webp into ``folder``; return token, file names and the picture's status.
+    """Write TOKEN.png and TOKEN.webp into ``folder``; return token, file names, size and status of the picture.
 
     pixels: uint8 (height, width, 3). Nothing is embedded in the files: a rater could read it.
     """
@@ -29,6 +29,7 @@ def write_preview(folder: Path, pixels: np.ndarray, finite: bool) -> dict[str, A
         "token": token,
         "file": f"{token}.png",
         "thumb": f"{token}.webp",
+        "size_px": max(picture.size),
         "status": picture_status(pixels, finite),
     }
 

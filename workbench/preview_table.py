@@ -10,8 +10,9 @@ from sqlite_utils import Database
 from db import library, ratings, results
 from workbench.judges import JudgeUnavailable, clip_judge_info, face_judge_info
 from workbench.likeness import on_scale
-from workbench.metrics import HUMAN_AXES
+from workbench.metrics import COSINE_ZERO, HUMAN_AXES, STRANGERS
 from workbench.plan import plan_of
+from workbench.sentences import score_status
 
 Row = dict[str, Any]
 
@@ -43,7 +44,11 @@ PREVIEW_COLUMNS = [
     "is_main",
     "picture_status",
     "face_status",
+    "face_reason",
     *FACE_NUMBERS,
+    "zero",
+    "clip_status",
+    "clip_reason",
     "clip_t",
     "face_judge",
     "clip_judge",
@@ -57,7 +62,10 @@ def preview_table(db: Database, project_id: int) -> pd.DataFrame:
 
     ``likeness`` is on the subject's scale (strangers 0, real photos 100); ``likeness_raw`` and ``clip_t``
     are cosines; ``face_px`` is the side of the face in pixels; ``human_*`` are marks from 0 to 100, mean
-    over raters. ``face_found`` is 1, 0 (no face, or a broken picture) or missing (not judged).
+    over raters. ``zero`` says what 0 on the scale is, a key of metrics.ZEROS. ``face_status`` and
+    ``clip_status`` are the score's (a broken picture's own; None = not scored yet), ``face_reason`` and
+    ``clip_reason`` the same as a sentence, empty where there is nothing to say.
+    ``face_found`` is 1, 0 (no face, or a broken picture) or missing (not judged).
     ``copy_gap``: by how many points of the scale the face is nearer to the nearest training photo than to
     the nearest reference photo, beyond what is usual for real photos. ``is_main``: rendered at the plan's
     main strength (always so on the base row). ``attrs["left_out"]`` counts what is stored but not shown:
@@ -82,7 +90,7 @@ def preview_table(db: Database, project_id: int) -> pd.DataFrame:
             "is_main": is_base or preview["strength"] == plan.main_strength,
         }
         face = face_columns(scores.get((preview["id"], "likeness")), preview["status"])
-        clip = clip_columns(scores.get((preview["id"], "clip_t")))
+        clip = clip_columns(scores.get((preview["id"], "clip_t")), preview["status"])
         rows.append({"n_marks": 0, **preview, **about, **face, **clip, **marks.get(preview["id"], {})})
     table = pd.DataFrame(rows, columns=PREVIEW_COLUMNS).astype(
         {
@@ -99,11 +107,13 @@ def preview_table(db: Database, project_id: int) -> pd.DataFrame:
 
 def face_columns(score: Row | None, picture_status: str) -> Row:
     """What a likeness score says of a preview; a broken picture has no face, whoever looked."""
+    status, reason = status_and_reason(score, picture_status)
     broken = picture_status != "ok"
+    found = 0.0 if broken or status == "no_face" else 1.0 if status in FACE_FOUND else None
+    columns = {"face_status": status, "face_reason": reason, "face_found": found}
     if score is None:
-        return {"face_status": picture_status if broken else None, "face_found": 0.0 if broken else None}
-    found = 0.0 if broken or score["status"] == "no_face" else 1.0 if score["status"] in FACE_FOUND else None
-    columns = {"face_status": score["status"], "face_found": found, "face_judge": score["judge"]}
+        return columns
+    columns["face_judge"] = score["judge"]
     if score["value"] is None or broken:
         return columns
     detail = json.loads(score["detail"])
@@ -111,7 +121,7 @@ def face_columns(score: Row | None, picture_status: str) -> Row:
     if score["real"] is None:
         return columns
     zero, real = score["strangers"], score["real"]
-    columns["likeness"] = on_scale(score["value"], zero, real)
+    columns |= {"likeness": on_scale(score["value"], zero, real), "zero": COSINE_ZERO if zero is None else STRANGERS}
     if "nearest_train" in detail:
         nearest = [on_scale(detail[name], zero, real) for name in ("nearest_train", "nearest_reference")]
         usual = (detail.get("usual_gap") or 0.0) / (real - (zero or 0.0)) * 100
@@ -119,31 +129,47 @@ def face_columns(score: Row | None, picture_status: str) -> Row:
     return columns
 
 
-def clip_columns(score: Row | None) -> Row:
-    return {"clip_t": score["value"], "clip_judge": score["judge"]} if score else {}
+def clip_columns(score: Row | None, picture_status: str) -> Row:
+    """What a CLIP score says of a preview; a broken picture has none."""
+    status, reason = status_and_reason(score, picture_status)
+    columns = {"clip_status": status, "clip_reason": reason}
+    if score is None:
+        return columns
+    return {**columns, "clip_t": score["value"] if picture_status == "ok" else None, "clip_judge": score["judge"]}
+
+
+def status_and_reason(score: Row | None, picture_status: str) -> tuple[str | None, str]:
+    """Status of a score and a sentence on it, empty for "ok" and for what isn't scored yet (None)."""
+    if picture_status != "ok":
+        return picture_status, score_status(picture_status)
+    if score is None or score["status"] == "ok":
+        return (score["status"] if score else None), ""
+    message = json.loads(score["detail"]).get("message")
+    return score["status"], ". ".join(part for part in (score_status(score["status"]), message) if part)
 
 
 def current_scores(db: Database, project: Row, previews: list[Row]) -> tuple[dict[tuple[int, str], Row], Counter[str]]:
     """The score that counts per (preview id, metric), and how many were left out for which reason.
 
     It counts if it is by the judge that the project names now and, for likeness, on the newest calibration
-    of the run's dataset (for the base row: of the project's dataset). A row without a judge or a
-    calibration has no value and only says why.
+    of the run's dataset and the picture's size (for the base row: of the project's dataset). A row without
+    a judge or a calibration has no value and only says why.
     """
     stored = results.scores(db, project["id"], project["plan_id"]) if project["plan_id"] else []
     judges = {metric: current_judge(project, metric, stored) for metric in ("likeness", "clip_t")}
-    newest: dict[int, int] = {}
+    scale = {row["id"]: (row["dataset_id"] or project["dataset_id"], row["size_px"]) for row in previews}
+    newest: dict[Any, int] = {}
     for row in stored:
-        if row["judge_id"] == judges["likeness"] and row["calibration_id"] is not None:
-            newest[row["dataset_id"]] = max(row["calibration_id"], newest.get(row["dataset_id"], 0))
-    datasets = {row["id"]: row["dataset_id"] or project["dataset_id"] for row in previews}
+        of = scale[row["preview_id"]]
+        if row["judge_id"] == judges["likeness"] and row["calibration_id"] and row["dataset_id"] == of[0]:
+            newest[of] = max(row["calibration_id"], newest.get(of, 0))
     chosen: dict[tuple[int, str], Row] = {}
     left_out = Counter(scores_of_other_judges=0, scores_of_other_calibrations=0)
     for row in stored:
         key = (row["preview_id"], row["metric"])
         if row["judge_id"] not in (None, judges.get(row["metric"])):
             left_out["scores_of_other_judges"] += 1
-        elif row["calibration_id"] not in (None, newest.get(datasets[row["preview_id"]])):
+        elif row["calibration_id"] not in (None, newest.get(scale[row["preview_id"]])):
             left_out["scores_of_other_calibrations"] += 1
         elif key not in chosen or weight(row) > weight(chosen[key]):
             chosen[key] = row

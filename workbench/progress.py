@@ -1,6 +1,5 @@
 """Where a sweep stands: runs, previews and scores done and to come, and how long that will take."""
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,7 +55,7 @@ def progress(db: Database, project_id: int) -> Progress:
     previews = results.previews(db, project_id, project["plan_id"]) if project["plan_id"] else []
     planned = [_planned(db, run) for run in all_runs]
     plan = plans.plan_of(db, project_id)
-    base_rows = {(p.base_model, plan.clip_skip or p.clip_skip) for p in planned}
+    base_rows = {(p.base_model, plan.clip_skip or p.clip_skip) for p in planned if p.checkpoints}
     checkpoints = sum(p.checkpoints for p in planned)
     expected = checkpoints * len(plan.cells()) + len(base_rows) * len(plan.base_row_cells())
     workers = runs.live_workers(db)
@@ -131,8 +130,3 @@ def queue_wide(db: Database) -> list[tuple[str, Progress]]:
         for project in library.projects(db)
         if runs.of_project(db, project["id"])
     ]
-
-
-def effective_of(run: Row) -> dict[str, Any]:
-    """The settings that were in force in a run; empty before it started."""
-    return json.loads(run["effective"]) if run["effective"] else {}

@@ -7,6 +7,7 @@ from sqlite_utils import Database
 
 from db import library
 from workbench import miniature
+from workbench.bases import base_problem
 from workbench.plan import DEFAULT_PLAN, EvalPlan, set_plan
 
 
@@ -30,7 +31,7 @@ def add_project(
 
     ``strangers``: a folder with other people's faces, which sets the zero of the likeness scale.
     ``plan``: None takes the one that suits the base model.
-    Raises ProjectError for an empty word or a name that is taken.
+    Raises ProjectError for an empty word, a name that is taken, or a base model that isn't there.
     """
     words = {"a name": name, "a trigger word": trigger_word, "a class noun (woman, man, dog)": class_noun}
     for what, word in words.items():
@@ -38,6 +39,9 @@ def add_project(
             raise ProjectError(f"The project needs {what}.")
     if library.project_named(db, name.strip()):
         raise ProjectError(f"There is a project '{name.strip()}' already. Choose another name.")
+    problem = base_problem(base_model.strip())
+    if problem:
+        raise ProjectError(problem)
     project_id = library.add_project(
         db,
         name=name.strip(),
@@ -50,6 +54,32 @@ def add_project(
     )
     set_plan(db, project_id, plan or (miniature.PLAN if base_model == "embedded" else DEFAULT_PLAN))
     return project_id
+
+
+def change_project(
+    db: Database,
+    project_id: int,
+    *,
+    base_model: str | None = None,
+    face_judge: str | None = None,
+    clip_judge: str | None = None,
+    strangers: str | Path | None = None,
+) -> None:
+    """Change a project's base model (of new patterns), its judges, or its folder with other people's faces.
+
+    None leaves a thing as it is; an empty ``strangers`` takes the folder away. Raises ProjectError for an empty
+    name, or a folder that is not there.
+    """
+    changes = {"base_model": base_model, "face_judge": face_judge, "clip_judge": clip_judge}
+    columns: dict[str, str | None] = {name: value.strip() for name, value in changes.items() if value is not None}
+    if "" in columns.values():
+        raise ProjectError("The project needs a base model and judges. 'none' is a judge too: nothing is judged.")
+    if strangers is not None:
+        folder = Path(str(strangers).strip()).expanduser()
+        if str(strangers).strip() and not folder.is_dir():
+            raise ProjectError(f"There is no folder {folder}. Correct the path, or leave it empty.")
+        columns["strangers"] = str(folder) if str(strangers).strip() else None
+    library.update_project(db, project_id, **columns)
 
 
 def find_project(db: Database, name: str | None) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from db import immediate, now, ratings, results
+from db import immediate, library, now, ratings, results, runs
+from trainer.config import parse_config
 from workbench.metrics import HUMAN_AXES
 from workbench.plan import plan_of
 from workbench.scoring import prompt_for_clip
@@ -69,22 +70,43 @@ class Reliability:
 
 
 def rating_set(db: Database, project: Row) -> list[Row]:
-    """Previews that people judge: of every checkpoint one per identity prompt, unless the picture is broken.
+    """Previews that people judge: one per identity prompt of few checkpoints, unless the picture is broken.
 
-    They are rendered with the plan's first seed at its main strength. Rows as ``db.results.previews`` gives
-    them.
+    Few enough for a sitting: at most two checkpoints per run (see :func:`judged_updates`), the plan's first seed,
+    its main strength. Rows as ``db.results.previews`` gives them.
     """
     if not project["plan_id"]:
         return []
     plan = plan_of(db, project["id"])
+    judged = {
+        (run["id"], updates)
+        for run in runs.of_project(db, project["id"])
+        for updates in judged_updates(save_points(db, run))
+    }
     return [
         row
         for row in results.previews(db, project["id"], project["plan_id"])
-        if row["checkpoint_id"] is not None
+        if (row["run_id"], row["updates"]) in judged
         and row["status"] == "ok"
         and plan.prompts[row["prompt"]].role == "identity"
         and (row["seed"], row["strength"]) == (plan.seeds[0], plan.main_strength)
     ]
+
+
+def judged_updates(points: Sequence[int]) -> set[int]:
+    """Of a run's checkpoints (updates, rising) those that people judge: the last, and the one nearest half-way."""
+    if not points:
+        return set()
+    *before, last = points
+    return {last, min(before, key=lambda updates: abs(updates - last / 2), default=last)}
+
+
+def save_points(db: Database, run: Row) -> list[int]:
+    """Updates at which a run has its checkpoints; those to come too, so that the set stays as it is."""
+    if run["status"] in ("queued", "running"):
+        n_photos = len(library.photos(db, run["dataset_id"], "train"))
+        return list(parse_config(run["config"]).save_points(n_photos)) if n_photos else []
+    return [checkpoint["updates"] for checkpoint in runs.checkpoints(db, run["id"])]
 
 
 def waiting(db: Database, project: Row, rater: str) -> list[Row]:
@@ -139,6 +161,16 @@ def next_to_rate(db: Database, project: Row, rater: str, session: str) -> Item |
     row = fresh[0] if repeat is None else everything[repeat]
     position = sum(answer.session == session for answer in given)
     return make_item(project, row, given, len(fresh), len(everything), position, repeat is not None)
+
+
+def is_open(db: Database, project: Row, rater: str, item: Item) -> bool:
+    """Whether an item is still to be judged: it is in the set, and this rater's answer to it doesn't stand."""
+    given, everything = in_set(db, project, rater)
+    return item.preview_id in everything and not answered(given, item)
+
+
+def answered(given: Iterable[Answer], item: Item) -> bool:
+    return any((answer.preview_id, answer.is_repeat) == (item.preview_id, item.is_repeat) for answer in given)
 
 
 def in_set(db: Database, project: Row, rater: str) -> tuple[list[Answer], dict[int, Row]]:
@@ -245,25 +277,22 @@ def add_once(
     with immediate(db):
         preview = results.preview(db, item.preview_id)
         assert preview is not None  # items are made from previews, and previews are never deleted
-        given = answers(db, {"id": preview["project_id"]}, rater)
-        if any((answer.preview_id, answer.is_repeat) == (item.preview_id, item.is_repeat) for answer in given):
+        if answered(answers(db, {"id": preview["project_id"]}, rater), item):
             return []
         rows = [{**about, "event": event, "axis": axis, "value": value} for event, axis, value in said]
         return ratings.add_all(db, rows)
 
 
 def undo_last(db: Database, project: Row, rater: str) -> Item | None:
-    """Take back this rater's last answer; the picture comes back to be judged again. None if there is none.
+    """Take back this rater's last answer in the set; the picture comes back to be judged. None if there is none.
 
     The marks stay in the table; undo events say that they don't stand.
     """
     with immediate(db):
-        given = answers(db, project, rater)
+        given, everything = in_set(db, project, rater)
         if not given:
             return None
         last = max(given, key=lambda answer: max(answer.event_ids))
-        row = results.preview(db, last.preview_id)
-        assert row is not None  # its answer points at it
         undo = {
             "preview_id": last.preview_id,
             "rater": rater,
@@ -277,7 +306,7 @@ def undo_last(db: Database, project: Row, rater: str) -> Item | None:
         }
         ratings.add_all(db, [{**undo, "undoes": event} for event in last.event_ids])
     given, everything = in_set(db, project, rater)
-    fresh = len(waiting(db, project, rater))
+    fresh, row = len(waiting(db, project, rater)), everything[last.preview_id]
     return make_item(project, row, given, fresh, len(everything), last.position, last.is_repeat)
 
 

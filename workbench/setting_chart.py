@@ -10,14 +10,16 @@ from workbench.chart_parts import (
     GREY,
     TICKS,
     by_pattern,
-    faded_unless,
     finish,
-    interval_tips,
+    interval_texts,
+    interval_tip,
+    picked,
+    run_tips,
     score_axis,
     value_tip,
 )
 from workbench.contrast import Noise, noise_floor, shown
-from workbench.metrics import METRICS, Metric
+from workbench.metrics import Metric
 from workbench.patterns import Contrast
 from workbench.settings import field
 
@@ -40,38 +42,24 @@ def score_by_setting(tables: Tables, setting: str, metric: str) -> alt.LayerChar
     patterns that differ in this setting only: along it the setting alone is compared. Runs where the
     setting has no effect are not drawn. A click selects a ``run_id`` under the name "pick".
     """
-    measured, about = METRICS[metric], field(setting)
+    measured, about = tables.metric(metric), field(setting)
     rows = runs_with(tables, setting).dropna(subset=[metric])
     noise = noise_floor(tables.checkpoints, metric)
     means = pattern_means(rows, metric, noise)
+    means = means.assign(interval=interval_texts(means, measured))
     pairs = [pair for pair in tables.contrasts if pair.setting == setting]
     x = setting_axis(setting, rows)
     y = score_axis(measured)
     colour, shape = by_pattern(tables.labels.values(), rows["label"])
-    tips = [
+    tips = [alt.Tooltip("shown:N", title=about.label), value_tip(measured)]
+    of_run = run_tips(*tips, alt.Tooltip("n_previews:Q", title="previews (n)"))
+    points = picked(rows, ["run_id"], of_run, x=x, y=y, color=colour, shape=shape)
+    of_pattern = [
         alt.Tooltip("label:N", title="pattern"),
-        alt.Tooltip("shown:N", title=about.label),
-        value_tip(measured),
+        *tips,
+        interval_tip(),
+        alt.Tooltip("n:Q", title="runs (n)"),
     ]
-    pick = alt.selection_point(name="pick", fields=["run_id"])
-    points = (
-        alt.Chart(rows)
-        .mark_point(filled=True, size=80)
-        .encode(
-            x=x,
-            y=y,
-            color=colour,
-            shape=shape,
-            opacity=faded_unless(pick),
-            tooltip=[
-                *tips,
-                alt.Tooltip("train_seed:Q", title="training seed"),
-                alt.Tooltip("updates:Q", title="updates"),
-                alt.Tooltip("n_previews:Q", title="previews (n)"),
-            ],
-        )
-        .add_params(pick)
-    )
     layers: list[alt.Chart] = []
     if pairs:
         lines = joined(means, pairs, metric)
@@ -83,12 +71,7 @@ def score_by_setting(tables: Tables, setting: str, metric: str) -> alt.LayerChar
     layers.append(
         alt.Chart(means)
         .mark_point(shape="stroke", size=500, strokeWidth=3)
-        .encode(
-            x=x,
-            y=y,
-            color=colour,
-            tooltip=[*tips, *interval_tips(measured), alt.Tooltip("n:Q", title="runs (n)")],
-        )
+        .encode(x=x, y=y, color=colour, tooltip=of_pattern)
     )
     return finish([*layers, points], setting_notes(tables, setting, pairs, noise, measured))
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from workbench.judges import JudgeInfo
 from workbench.likeness import Calibration, calibrate
-from workbench.photo_file import read_photo
-from workbench.scoring import CLIP_T, LIKENESS, ScoreResult, score_faces
+from workbench.photo_file import BrokenPhoto, read_photo
+from workbench.scoring import LIKENESS, ScoreResult, score_clip, score_faces
 
 BATCH = 32  # pictures in memory at a time
 NOT_JUDGED = ("black", "flat", "non_finite")  # there is nothing on them that a judge could see
@@ -57,24 +57,31 @@ class Studio:
         A picture that shows nothing is not judged: its own status is the reason.
         """
         info = JudgeInfo(**judge)
-        empty = [row for row in wanted if row["status"] in NOT_JUDGED]
-        rows = [row_of(row, ScoreResult(metric, None, row["status"])) for row in empty]
+        rows = [row_of(row, ScoreResult(metric, None, row["status"])) for row in wanted if row["status"] in NOT_JUDGED]
         seen = [row for row in wanted if row["status"] not in NOT_JUDGED]
         for start in range(0, len(seen), BATCH):
-            batch = seen[start : start + BATCH]
-            images = pictures([row["file"] for row in batch])
-            if metric == LIKENESS:
+            readable, unreadable = sort_out(seen[start : start + BATCH])
+            images = [image for _, image in readable]
+            results: list[ScoreResult] = []
+            if images and metric == LIKENESS:
                 assert photos is not None
                 results = score_faces(self.judge(info), self.calibration(info, photos), images)
-            else:
-                prompts = [row["prompt"] for row in batch]
-                values = self.judge(info).similarity(images, prompts)
-                results = [
-                    ScoreResult(CLIP_T, value, "ok", {"text": text})
-                    for value, text in zip(values, prompts, strict=True)
-                ]
-            rows += [row_of(row, result) for row, result in zip(batch, results, strict=True)]
+            elif images:
+                results = score_clip(self.judge(info), images, [row["prompt"] for row, _ in readable])
+            rows += [row_of(row, result) for (row, _), result in zip(readable, results, strict=True)]
+            rows += [row_of(row, ScoreResult(metric, None, "error", {"message": why})) for row, why in unreadable]
         return rows
+
+
+def sort_out(wanted: list[Any]) -> tuple[list[tuple[Any, np.ndarray]], list[tuple[Any, str]]]:
+    """Pictures that can be read, with their pixels; and the others, with the reason."""
+    readable, unreadable = [], []
+    for row in wanted:
+        try:
+            readable.append((row, np.asarray(read_photo(Path(row["file"])))))
+        except (BrokenPhoto, OSError) as error:
+            unreadable.append((row, str(error)))
+    return readable, unreadable
 
 
 def row_of(picture: dict[str, Any], result: ScoreResult) -> dict[str, Any]:

@@ -1,23 +1,22 @@
 """What may be said of a difference, in sentences: tables hold a code and parameters, the words stand here."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from workbench.metrics import METRICS
 
 VERDICTS = {
     "seems_to_matter": (
-        "Changing {change} seems to matter here: {metric} is {gap} {direction} ({interval} over {prompts}"
-        " prompts), more than another training seed makes ({noise})."
+        "Changing {change} seems to matter here: {metric} is {gap} {direction} ({interval}), more than another "
+        "training seed makes ({noise})."
     ),
     "checkpoints_differ": (
-        "These checkpoints differ: {metric} of '{b}' is {gap} {direction} than of '{a}' ({interval} over "
-        "{prompts} prompts). {why_not_more}"
+        "These checkpoints differ: {metric} of '{b}' is {gap} {direction} than of '{a}' ({interval}). {why_not_more}"
     ),
     "cannot_tell": (
         "Can't tell: {metric} of '{b}' is {gap} {direction} than of '{a}', but anything in the {interval}"
-        " over {prompts} prompts fits. More prompts narrow it."
+        " fits. More prompts narrow it."
     ),
     "the_same": ("No difference: {metric} of '{a}' and '{b}' is the same wherever both were measured."),
     "one_prompt": (
@@ -39,6 +38,7 @@ VERDICTS = {
     "best_alone": "'{a}' is the only pattern measured so far: {value}.",
 }
 
+NO_NOISE = "no difference on either side"
 EXPLORATORY = (
     "{n} pairs were compared. Even if no setting mattered, about one interval in 20 would miss zero: take"
     " single findings as hints and train them again."
@@ -54,24 +54,28 @@ def verdict(code: str, params: Mapping[str, Any]) -> str:
         if params.get(name) is not None:
             known[name] = metric.show(params[name])
     known["interval"] = interval(params)
-    known["prompts"] = str(params.get("prompts", ""))
-    known["wrecked"] = " and ".join(f"'{label}'" for label in params.get("wrecked", ()))
+    known["wrecked"] = wrecked_labels(params.get("wrecked", ()))
     if "diff" in params and not math.isnan(params["diff"]):
         known["gap"] = metric.show_change(abs(params["diff"]))
         known["direction"] = direction(params["diff"], metric.higher_is_better)
-        known["noise"] = f"±{metric.show_change(params['noise'])}" if params["noise"] is not None else ""
+        known["noise"] = NO_NOISE if params["noise"] is None else f"±{metric.show_change(params['noise'])}"
         known["why_not_more"] = why_not_more(params)
     return VERDICTS[code].format(**known)
 
 
 def interval(params: Mapping[str, Any]) -> str:
-    """The 95 % interval in the metric's format; a difference with signs."""
-    metric, low, high = METRICS[params["metric"]], params.get("low"), params.get("high")
-    if low is None or high is None or math.isnan(low) or math.isnan(high):
-        return "interval not known yet"
-    if "diff" in params:
-        return f"95 % interval {metric.show_change(low, sign=True)} to {metric.show_change(high, sign=True)}"
-    return f"95 % interval {metric.show(low)} to {metric.show(high)}"
+    """The 95 % interval in the metric's format; of a difference with signs, and over how many prompts."""
+    metric, low, high, prompts = METRICS[params["metric"]], params["low"], params["high"], params.get("prompts", 0)
+    if math.isnan(low) or math.isnan(high):
+        return f"the same in each of {prompts} prompts" if prompts > 1 else "interval not known yet"
+    if "diff" not in params:
+        return f"95 % interval {metric.show(low)} to {metric.show(high)}"
+    low, high = (metric.show_change(end, sign=True) for end in (low, high))
+    return f"95 % interval {low} to {high} over {prompts} prompts"
+
+
+def wrecked_labels(labels: Iterable[str]) -> str:
+    return " and ".join(f"'{label}'" for label in labels)
 
 
 def direction(diff: float, higher_is_better: bool) -> str:

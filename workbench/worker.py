@@ -28,9 +28,14 @@ from workbench.workspace import Workspace
 log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 2.0
+STILLBORN = 3  # engines that die before they are ready, one after the other: then there is no point in a fourth
 IDLE_S = 1.0  # how often an idle worker looks for work
-CANCEL_PATIENCE_S = 30.0  # then the engine is killed; the run is cancelled all the same
+CANCEL_PATIENCE_S = 60.0  # then the engine is killed; the run is cancelled all the same
 MAX_JOB_FAILURES = 2  # a preview or score job that failed so often is left alone until the next start
+
+
+class EngineBroken(RuntimeError):
+    """No engine can be started here."""
 
 
 class Worker:
@@ -45,21 +50,27 @@ class Worker:
         self.run: dict[str, Any] | None = None  # the run in training
         self.jobs: dict[int, Job] = {}  # preview and score jobs that the engine has not finished
         self.failures: dict[tuple[Any, ...], int] = {}
+        self.not_calibrated: dict[tuple[Any, ...], str] = {}  # photos that give no scale, and why
+        self.stillborn = 0
         self.next_job = 1
         self.beat = 0.0
         self.cancel_since: float | None = None
         self.stopping = threading.Event()
 
-    def work(self, once: bool = False) -> None:
-        """Work until stopped; with ``once`` until nothing is queued and nothing is missing."""
+    def work(self, once: bool = False) -> bool:
+        """Work until stopped; with ``once`` until nothing is queued and nothing is missing.
+
+        Returns whether nothing had to be given up. Raises EngineBroken when no engine can be started.
+        """
         self.start()
         try:
             while not self.stopping.is_set():
                 busy = bool(self.run or self.jobs) or self.start_next_run() or self.ask_for_missing()
                 if once and not busy:
                     self.terminal.progress(self.db, now_please=True)
-                    return
+                    break
                 self.pump(IDLE_S)
+            return not any(count >= MAX_JOB_FAILURES for count in self.failures.values())
         finally:
             self.stop()
 
@@ -79,12 +90,13 @@ class Worker:
         self.start_engine()
 
     def start_engine(self) -> None:
+        self.ready = False
         self.engine = EngineProcess(self.ws.logs / "engine.log")
 
     def stop(self) -> None:
         """Stop in good order: the training saves its state and its run goes back to the queue."""
         if self.engine is not None:
-            self.engine.stop(timeout=20 if self.run else 5)
+            self.engine.stop(timeout=25 if self.run or self.jobs else 5)
         if self.run is not None:
             runs.put_back(self.db, self.run["id"])
             note(self.ws, self.run["id"], "the worker was stopped: queued again")
@@ -133,9 +145,13 @@ class Worker:
 
     def send(self, job: Job) -> bool:
         """Give a job to the engine, unless the same work is under way or has failed too often."""
-        under_way = any(other.key == job.key for other in self.jobs.values())
-        if under_way or self.failures.get(job.key, 0) >= MAX_JOB_FAILURES:
-            return under_way
+        if any(other.key == job.key for other in self.jobs.values()):
+            return True
+        if job.key in self.not_calibrated:
+            missing.note_not_calibrated(self.db, job, self.not_calibrated[job.key])
+            return False
+        if self.failures.get(job.key, 0) >= MAX_JOB_FAILURES:
+            return False
         assert self.engine is not None
         self.jobs[self.next_job] = job
         self.engine.send({**job.command, "id": self.next_job})
@@ -180,6 +196,7 @@ class Worker:
             self.engine.send({"do": "stop", "run": row["id"], "reason": "cancelled"})
         elif time.monotonic() - self.cancel_since > CANCEL_PATIENCE_S:
             self.end_run("cancelled", "cancelled", {})
+            self.jobs.clear()  # they are not to blame; they are asked for again
             self.engine.kill()
 
     def act_on(self, event: dict[str, Any]) -> None:
@@ -187,6 +204,8 @@ class Worker:
         if kind == "Ready":
             device = DeviceInfo(event["device"]["kind"], event["device"]["name"], tuple(event["device"]["precisions"]))
             runs.worker_seen(self.db, self.id, "idle", device=device.to_json())
+            self.stillborn = 0
+            self.ready = True
             self.terminal.say(f"trains on: {device.name}")
         elif "run" in event:
             trace = event.pop("traceback", "")
@@ -286,6 +305,7 @@ class Worker:
             text=cell["text"],
             file=self.ws.relative(folder / event["file"]),
             thumb=self.ws.relative(folder / event["thumb"]),
+            size_px=event["size_px"],
             status=event["status"],
             seconds=event["seconds"],
         )
@@ -316,17 +336,23 @@ class Worker:
 
     def on_jobfailed(self, job: Job, event: dict[str, Any]) -> None:
         del self.jobs[event["id"]]
-        self.failures[job.key] = self.failures.get(job.key, 0) + 1
         log.error("%s failed: %s", job.command["do"], event["traceback"])
         self.terminal.say(f"{job.command['do']} failed: {reason(event['reason'], event['params'])}")
         if event["reason"] == "not_calibrated":
+            self.not_calibrated[job.key] = event["params"]["message"]
             missing.note_not_calibrated(self.db, job, event["params"]["message"])
+        else:
+            self.failures[job.key] = self.failures.get(job.key, 0) + 1
 
     def engine_died(self, death: EngineDied) -> None:
         """Restart it; its run goes on from its last saved state, unless it has killed too many engines."""
-        for job in self.jobs.values():
-            self.failures[job.key] = self.failures.get(job.key, 0) + 1
+        if not self.ready:
+            self.give_up_after_some(death)
+        if self.jobs and self.run is None:  # else it was the training; either way not the jobs that wait behind
+            first = self.jobs[min(self.jobs)]
+            self.failures[first.key] = self.failures.get(first.key, 0) + 1
         self.jobs.clear()
+        self.cancel_since = None
         if self.run is not None:
             note(self.ws, self.run["id"], f"the engine died with code {death.code}:\n{death.log_tail}")
             again = runs.requeue_lost(self.db, self.id)
@@ -336,6 +362,16 @@ class Worker:
             )
             self.run = None
         self.start_engine()
+
+    def give_up_after_some(self, death: EngineDied) -> None:
+        """An engine that can't even start: wait a little longer each time, then say why and stop."""
+        self.stillborn += 1
+        last = (death.log_tail.strip().splitlines() or ["it said nothing"])[-1]
+        if self.stillborn >= STILLBORN:
+            self.engine = None
+            raise EngineBroken(f"The training process can't start: {last}. `python -m workbench doctor` looks into it.")
+        self.terminal.say(f"the training process didn't start (code {death.code}): {last}")
+        self.stopping.wait(2.0**self.stillborn)
 
 
 def is_alive(worker: dict[str, Any]) -> bool:
