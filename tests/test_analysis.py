@@ -71,6 +71,40 @@ def test_no_face_and_a_black_picture_have_no_likeness_and_count_as_faces_that_ar
     assert math.isnan(black["likeness"]) and math.isnan(faceless["likeness"]) and math.isnan(black["clip_t"])
 
 
+def reasons(row):
+    return [(row[f"{judge}_status"], row[f"{judge}_reason"]) for judge in ("face", "clip")]
+
+
+def test_every_preview_says_why_a_judge_gave_no_value(read, shared):
+    black, faceless, sound = (cell(read.previews, shared.run_ids[4], 60, prompt, 101) for prompt in (0, 1, 2))
+    assert reasons(black) == [("black", "black picture")] * 2
+    assert reasons(faceless) == [("no_face", "no face found"), ("ok", "")]
+    assert reasons(sound) == [("ok", "")] * 2
+
+
+def test_a_judge_that_is_missing_or_failed_is_quoted_and_one_that_has_not_looked_yet_is_not(filled):
+    message = json.dumps({"message": "Install open_clip."})
+    filled.db.execute("update scores set value = null, status = 'error' where metric = 'likeness'")
+    filled.db.execute(
+        "update scores set value = null, status = 'unavailable', detail = ? where metric = 'clip_t'", [message]
+    )
+    table = preview_table(filled.db, filled.project_id)
+    sound, broken = (table[(table["picture_status"] == "ok") == ok].iloc[0] for ok in (True, False))
+    assert reasons(sound) == [
+        ("error", "the judge failed on it"),
+        ("unavailable", "the judge is not there. Install open_clip."),
+    ]
+    assert reasons(broken) == [("black", "black picture")] * 2  # the picture's own, whatever the judges say
+    filled.db.execute("delete from scores")
+    assert reasons(preview_table(filled.db, filled.project_id).iloc[0]) == [(None, ""), (None, "")]
+
+
+def test_a_broken_picture_has_no_clip_score_even_if_one_is_stored(filled):
+    filled.db.execute("update scores set value = 0.2, status = 'ok' where metric = 'clip_t'")
+    table = preview_table(filled.db, filled.project_id)
+    assert table.loc[table["picture_status"] == "black", "clip_t"].isna().all() and table["clip_t"].count() == 103
+
+
 def test_a_rater_s_repeats_are_averaged_before_the_raters(filled):
     row = preview_table(filled.db, filled.project_id).set_index("preview_id")
     first = results.previews(filled.db, filled.project_id, filled.plan_id)
@@ -128,11 +162,33 @@ def test_the_newest_calibration_counts_and_the_older_one_is_left_out(filled):
     assert table.attrs["left_out"]["scores_of_other_calibrations"] == 104
 
 
-def test_without_other_people_s_photos_the_zero_is_cosine_zero(filled):
+def test_pictures_of_another_size_keep_their_own_scale(filled):
+    large = "select id from previews where seed = 102"
+    filled.db.execute(f"update previews set size_px = 128 where id in ({large})")
+    calibration = calibrate(filled, filled.face_judge, 128)
+    filled.db.execute(
+        f"update scores set calibration_id = ?, value = 0.5 where metric = 'likeness' and preview_id in ({large})",
+        [calibration],
+    )
+    table = preview_table(filled.db, filled.project_id)
+    assert table.loc[table["seed"] == 102, "likeness"].round(6).unique().tolist() == [50.0]
+    assert table.loc[table["seed"] == 101, "likeness"].count() == 52 - 2  # all but the two broken ones
+    assert table.attrs["left_out"]["scores_of_other_calibrations"] == 0
+
+
+def test_without_other_people_s_photos_the_zero_is_cosine_zero_and_nothing_says_strangers(filled):
+    before = tables(filled.db, filled.project_id)
+    assert set(before.previews["zero"].dropna()) == set(before.checkpoints["zero"]) == {"strangers"}
+    assert before.metric("likeness") == METRICS["likeness"] and "how alike strangers" in METRICS["likeness"].meaning
     calibration = calibrate(filled, filled.face_judge, 128, real=0.8, strangers=None)
     score_again(filled, filled.face_judge, calibration, 0.4)
     table = preview_table(filled.db, filled.project_id)
     assert table["likeness"].dropna().round(6).unique().tolist() == [50.0]
+    after = tables(filled.db, filled.project_id)
+    likeness = after.metric("likeness")
+    assert "0 = cosine 0 (no photos of other people were given)" in likeness.meaning
+    assert "strangers" not in likeness.meaning + likeness.title and "0 = cosine 0" in likeness.title
+    assert after.metric("clip_t") == METRICS["clip_t"]
 
 
 def test_where_the_judge_is_gone_the_last_one_speaks_and_with_judge_none_nobody(filled):

@@ -100,6 +100,22 @@ def test_the_checkpoint_chart_has_a_line_per_run_and_the_ends_of_the_scale(read)
     assert thick["baseline", 60] == pytest.approx(50) and thick["baseline", 120] == pytest.approx(60)
 
 
+def test_without_photos_of_other_people_no_chart_speaks_of_strangers(read):
+    none = read.checkpoints.assign(zero="cosine 0")
+    apart = replace(read, checkpoints=none, previews=read.previews.assign(zero="cosine 0"))
+    rules = json.dumps(charts.score_by_checkpoint(none, "likeness").to_dict())
+    assert "0 = cosine 0 (no photos of other people were given)" in rules
+    for chart in (
+        charts.score_by_checkpoint(none, "likeness"),
+        charts.score_by_setting(apart, "alpha", "likeness"),
+        charts.contrast_chart(contrast_table(apart, "likeness")),
+        charts.human_vs_automatic(apart.previews),
+    ):
+        drawn = json.dumps(chart.to_dict())
+        assert "(0 = cosine 0, 100 = real photos)" in drawn
+        assert "strangers" not in drawn
+
+
 def test_only_the_likeness_chart_has_strangers_and_real_photos(read):
     spec = charts.score_by_checkpoint(read.checkpoints, "clip_t", "images_seen").to_dict()
     assert "strangers" not in json.dumps(spec["datasets"])
@@ -127,10 +143,19 @@ def test_the_forest_has_a_row_per_pair_its_interval_and_the_noise_floor(read, sh
 
 
 def test_a_pair_without_a_difference_says_so_in_words(read):
-    table = contrast_table(read, "likeness").assign(diff=[math.nan, -3.0], wording=["wrecked", "cannot_tell"])
+    table = contrast_table(read, "likeness")
+    table = table.assign(diff=[math.nan, -3.0], wording=["wrecked", "cannot_tell"], wrecked=["'alpha 1'", ""])
     spec = charts.contrast_chart(table).to_dict()
-    [words] = rows_of(spec, layer(spec, type="text"))
+    text = layer(spec, type="text")
+    [words] = rows_of(spec, text)
     assert (words["verdict"], words["change"]) == ("a run is wrecked", "alpha: 16 → 1")
+    assert words[text["encoding"]["text"]["field"]] == "'alpha 1' wrecked: too few faces to compare"
+
+
+def test_a_missing_interval_is_called_none_in_the_tooltip_and_not_zero(read):
+    table = contrast_table(read, "likeness").assign(low=[math.nan, -7.97], high=[math.nan, 1.97])
+    rows = rows_of_forest(charts.contrast_chart(table).to_dict())
+    assert [row["interval"] for row in rows] == ["none", "-8.0 to +2.0"]
 
 
 def test_the_same_change_on_two_baselines_keeps_two_rows(read):

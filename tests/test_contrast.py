@@ -51,6 +51,12 @@ def test_one_value_has_no_interval_and_no_value_has_no_mean():
     assert math.isnan(t_interval([])[0])
 
 
+def test_equal_values_have_no_interval_since_they_do_not_show_how_far_another_can_lie():
+    mean, low, high = t_interval([-0.1 - 0.2, -0.3, -0.3])  # equal but for rounding
+    assert mean == pytest.approx(-0.3) and math.isnan(low) and math.isnan(high)
+    assert not math.isnan(t_interval([-0.3, -0.3, -0.3001])[1])
+
+
 # the noise floor
 
 
@@ -168,6 +174,52 @@ def test_the_face_rate_is_compared_as_a_share(read, shared):
     assert found.per_prompt["diff"].tolist() == [-0.5, 0, 0]
 
 
+def lose_faces(*lost):
+    """A change of tables in which the given (run, prompts, preview seeds) show no face."""
+
+    def change(previews, checkpoints):
+        for run, prompts, seeds in lost:
+            here = (previews["run_id"] == run) & previews["is_last"]
+            previews.loc[here & previews["prompt"].isin(prompts) & previews["seed"].isin(seeds), "face_found"] = 0.0
+            rate = previews[here & (previews["role"] == "identity")]["face_found"].mean()
+            checkpoints.loc[(checkpoints["run_id"] == run) & checkpoints["is_last"], "face_rate"] = rate
+
+    return change
+
+
+def test_a_setting_that_takes_every_face_with_every_seed_seems_to_matter_and_has_no_interval(read, shared):
+    _, _, *own, _, _ = shared.run_ids
+    gone = changed(read, lose_faces(*[(run, (0, 1, 2), (101, 102)) for run in own]))
+    # the noise floor knows two baseline runs and two of the third pattern: a face in every picture
+    gone = replace(gone, checkpoints=gone.checkpoints[~gone.checkpoints["run_id"].isin(own)])
+    found = paired(gone, *shared.pattern_ids[:2], "face_rate")
+    assert noise_floor(gone.checkpoints, "face_rate") is None
+    assert found.per_prompt["diff"].tolist() == [-1, -1, -1] and found.diff == -1
+    assert math.isnan(found.low) and math.isnan(found.high)
+    assert found.beyond_noise and found.wording == "seems_to_matter"
+    assert verdict(found.wording, params(found, "baseline", "alpha 1", "alpha from 16 to 1")) == (
+        "Changing alpha from 16 to 1 seems to matter here: face rate is 100 points lower (worse) (the same difference "
+        "in all 3 prompts), more than another training seed makes (no difference on either side)."
+    )
+
+
+def test_equal_rates_of_different_pictures_are_not_identical_seeds(read, shared):
+    _, _, one, two, _, _ = shared.run_ids
+    # each of the two runs misses half of its faces, but not the same ones: what the seed makes is not nothing
+    mixed = changed(read, lose_faces((one, (0, 1, 2), (101,)), (two, (0, 1, 2), (102,))))
+    found = paired(mixed, *shared.pattern_ids[:2], "face_rate")
+    assert found.per_prompt["diff"].tolist() == [-0.5, -0.5, -0.5] and math.isnan(found.low)
+    assert found.noise is None and found.beyond_noise is None and found.wording == "checkpoints_differ"
+    sentence = verdict(found.wording, params(found, "baseline", "alpha 1"))
+    assert "50 points lower (worse) than of 'baseline' (the same difference in all 3 prompts). How much" in sentence
+
+
+def test_single_runs_without_spread_do_not_speak_of_the_setting(read, shared):
+    gone = changed(read, lose_faces((shared.run_ids[2], (0, 1, 2), (101, 102))))
+    found = paired(replace(gone, runs=gone.runs[gone.runs["train_seed"] == 1]), *shared.pattern_ids[:2], "face_rate")
+    assert found.diff == -1 and math.isnan(found.low) and found.wording == "checkpoints_differ"
+
+
 def test_single_runs_can_only_say_that_checkpoints_differ(read, shared):
     one_each = replace(read, runs=read.runs[read.runs["train_seed"] == 1])
     found = paired(one_each, *shared.pattern_ids[:2], "likeness")
@@ -206,18 +258,20 @@ def test_likeness_of_a_wrecked_run_is_not_judged(read, shared):
     assert paired(wrecked, *shared.pattern_ids[:2], "human_likeness").wording == "checkpoints_differ"
 
 
-def test_a_pair_without_any_face_is_listed_as_wrecked_and_has_no_difference(read, shared):
-    def no_faces(previews, checkpoints):
-        own = previews["pattern_id"] == shared.pattern_ids[1]
+def test_a_wrecked_pair_stands_first_without_a_difference_where_no_face_is_left(read, shared):
+    def no_faces(previews, checkpoints):  # of the pair with the smaller difference
+        own = previews["pattern_id"] == shared.pattern_ids[2]
         previews.loc[own, ["likeness", "face_found"]] = [math.nan, 0.0]
-        own = checkpoints["pattern_id"] == shared.pattern_ids[1]
+        own = checkpoints["pattern_id"] == shared.pattern_ids[2]
         checkpoints.loc[own, "likeness"] = math.nan
         checkpoints.loc[own, "wrecked"] = True
 
-    table = contrast_table(changed(read, no_faces), "likeness").set_index("label_b")
-    assert math.isnan(table.loc["alpha 1", "diff"]) and table.loc["alpha 1", "wording"] == "wrecked"
-    assert table.loc["alpha 1", "sentence"].startswith("'alpha 1' is wrecked")
-    assert table.loc["rate 6e-3", "diff"] == pytest.approx(-3)
+    table = contrast_table(changed(read, no_faces), "likeness")
+    assert table["label_b"].tolist() == ["rate 6e-3", "alpha 1"]
+    assert table["wording"].tolist() == ["wrecked", "seems_to_matter"]
+    assert math.isnan(table["diff"][0]) and table["diff"][1] == pytest.approx(-15)
+    assert table["sentence"][0].startswith("'rate 6e-3' is wrecked") and table["wrecked"][0] == "'rate 6e-3'"
+    assert contrast_table(changed(read, no_faces), "clip_t")["label_b"].tolist() == ["rate 6e-3", "alpha 1"]
 
 
 def test_the_same_lora_under_two_names_is_compared_once(read, shared):
@@ -243,20 +297,24 @@ def test_a_pattern_equals_itself(read, shared):
 
 
 @pytest.mark.parametrize(
-    ("interval", "n_runs", "beyond", "wanted"),
+    ("interval", "prompts", "n_runs", "beyond", "wanted"),
     [
-        ((math.nan, math.nan, math.nan), (0, 2), None, "nothing_shared"),
-        ((5.0, math.nan, math.nan), (2, 2), True, "one_prompt"),
-        ((0.0, 0.0, 0.0), (2, 2), False, "the_same"),
-        ((5.0, -1.0, 11.0), (2, 2), True, "cannot_tell"),
-        ((5.0, 1.0, 9.0), (2, 1), True, "checkpoints_differ"),
-        ((5.0, 1.0, 9.0), (2, 2), None, "checkpoints_differ"),
-        ((5.0, 1.0, 9.0), (2, 2), False, "checkpoints_differ"),
-        ((-5.0, -9.0, -1.0), (2, 2), True, "seems_to_matter"),
+        ((math.nan, math.nan, math.nan), 0, (0, 2), None, "nothing_shared"),
+        ((5.0, math.nan, math.nan), 1, (2, 2), True, "one_prompt"),
+        ((0.0, math.nan, math.nan), 3, (2, 2), False, "the_same"),
+        ((5.0, -1.0, 11.0), 3, (2, 2), True, "cannot_tell"),
+        ((5.0, 1.0, 9.0), 3, (2, 1), True, "checkpoints_differ"),
+        ((5.0, 1.0, 9.0), 3, (2, 2), None, "checkpoints_differ"),
+        ((5.0, 1.0, 9.0), 3, (2, 2), False, "checkpoints_differ"),
+        ((-5.0, -9.0, -1.0), 3, (2, 2), True, "seems_to_matter"),
+        ((5.0, math.nan, math.nan), 3, (2, 1), True, "checkpoints_differ"),
+        ((5.0, math.nan, math.nan), 3, (2, 2), None, "checkpoints_differ"),
+        ((5.0, math.nan, math.nan), 3, (2, 2), False, "checkpoints_differ"),
+        ((5.0, math.nan, math.nan), 3, (2, 2), True, "seems_to_matter"),
     ],
 )
-def test_no_more_is_said_than_the_numbers_carry(interval, n_runs, beyond, wanted):
-    assert wording("likeness", interval, n_runs, beyond, wrecked=False) == wanted
+def test_no_more_is_said_than_the_numbers_carry(interval, prompts, n_runs, beyond, wanted):
+    assert wording("likeness", interval, prompts, n_runs, beyond, wrecked=False) == wanted
 
 
 # the table and the sentences

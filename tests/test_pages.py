@@ -212,9 +212,11 @@ def test_a_plan_that_can_not_be_rendered_is_explained_and_not_saved(full, monkey
 
 
 def test_a_judge_that_is_not_on_this_computer_is_said_where_it_is_chosen(full, monkeypatch):
+    library.update_project(full.db, full.project_id, clip_judge="ViT-B-32/openai")
     app = open_app(full.ws.home, monkeypatch)
-    app.selectbox(key="clip_judge of 1, was embedded").set_value("ViT-B-32/openai").run()
-    assert "'ViT-B-32/openai' names no CLIP judge" in words(no_error(app))
+    assert "'ViT-B-32/openai' names no CLIP judge" in words(app)
+    app.selectbox(key="clip_judge of 1, was ViT-B-32/openai").set_value("none").run()
+    assert "names no CLIP judge" not in words(no_error(app))
 
 
 def test_a_base_that_the_judge_does_not_know_is_warned_about(bare, monkeypatch):
@@ -397,20 +399,20 @@ def test_sliders_start_unset_and_only_moved_ones_are_saved(full, monkeypatch):
 
 def test_a_picture_stays_on_show_while_training_adds_new_ones(full, monkeypatch):
     app = open_app(full.ws.home, monkeypatch, "rate")
-    [first] = shown(app)
+    [first] = shown(app.text_input(key="rater").set_value("Mia").run())
     add_run(full, PLAN, 0, 1)  # six pictures more; then give one of them the place before all others
     project = library.project(full.db, full.project_id)
     added = rating.rating_set(full.db, project)[-1]
-    early = next(token for token in map(str, range(10**6)) if rating.place("me", token) < rating.place("me", first))
+    early = next(token for token in map(str, range(10**6)) if rating.place("Mia", token) < rating.place("Mia", first))
     full.db.execute("update previews set token = ? where id = ?", [early, added["id"]])
     full.db.conn.commit()
-    assert rating.next_to_rate(full.db, project, "me", "s").token == early
+    assert rating.next_to_rate(full.db, project, "Mia", "s").token == early
 
     app.select_slider[0].set_value(30).run()
     assert shown(no_error(app)) == [first]
     app.select_slider[2].set_value(60).run()
     press(app, "Save")
-    events = ratings.events(full.db, full.project_id)[-2:]
+    events = ratings.events(full.db, full.project_id, "Mia")
     assert [(event["axis"], event["value"]) for event in events] == [("likeness", 30.0), ("prompt", 60.0)]
     assert {event["preview_id"] for event in events} == {results.preview_by_token(full.db, first)["id"]}
     assert shown(app) == [early]

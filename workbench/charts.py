@@ -57,7 +57,7 @@ def score_by_checkpoint(
     """
     measured = metric_on(metric, table["zero"])
     base = table[table["is_base"]].dropna(subset=[metric])
-    rows = table[~table["is_base"]].dropna(subset=[metric]).drop(columns=["replicate"])
+    rows = table[~table["is_base"]].dropna(subset=[metric]).drop(columns=["replicate", "zero"])
     noise = noise_floor(table, metric)
     means = rows.groupby(["pattern_id", "label", x], sort=False).agg(
         **{metric: (metric, "mean"), "n": (metric, "size"), "is_last": ("is_last", "all")}

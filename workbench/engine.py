@@ -55,14 +55,12 @@ class Engine:
 
     def serve(self) -> None:
         """Work until a quit command comes."""
-        while True:
-            if not self.pending:
-                self.take(self.inbox.get())
-            self.take_all()
-            if self.quitting:
-                return
+        while not self.quitting:
             if self.pending:
                 self.carry_out(self.pending.popleft())
+            else:
+                self.take(self.inbox.get())
+            self.take_all()
 
     def take(self, command: Command) -> None:
         """Note a command. Stop and quit take effect at once, the others wait for their turn."""

@@ -31,6 +31,7 @@ CHECKPOINT_COLUMNS = [
 INTEGERS = ["run_id", "pattern_id", "train_seed", "dataset_id", "checkpoint_id", "updates", "images_seen"]
 HUMAN_COLUMNS = [f"human_{axis}" for axis in HUMAN_AXES]
 FACE_NUMBERS = ["face_found", "likeness", "likeness_raw", "copy_gap", "face_px"]
+NONE_WHERE_MISSING = ["face_status", "clip_status", "zero"]  # pandas would make it NaN, which is true in an "if"
 PREVIEW_COLUMNS = [
     "preview_id",
     "token",
@@ -100,6 +101,8 @@ def preview_table(db: Database, project_id: int) -> pd.DataFrame:
             "n_marks": "int64",
         }
     )
+    for column in NONE_WHERE_MISSING:
+        table[column] = table[column].astype(object).where(table[column].notna(), None)
     others = db.table("previews").count_where("project_id = ? and plan_id is not ?", [project_id, plan_id])
     table.attrs["left_out"] = {"previews_of_other_plans": others, **left_out}
     return table

@@ -68,12 +68,17 @@ def change_project(
     """Change a project's base model (of new patterns), its judges, or its folder with other people's faces.
 
     None leaves a thing as it is; an empty ``strangers`` takes the folder away. Raises ProjectError for an empty
-    name, or a folder that is not there.
+    name, or for a new base model or folder that is not there.
     """
     changes = {"base_model": base_model, "face_judge": face_judge, "clip_judge": clip_judge}
     columns: dict[str, str | None] = {name: value.strip() for name, value in changes.items() if value is not None}
     if "" in columns.values():
         raise ProjectError("The project needs a base model and judges. 'none' is a judge too: nothing is judged.")
+    before = library.project(db, project_id)
+    if before and columns.get("base_model", before["base_model"]) != before["base_model"]:
+        problem = base_problem(str(columns["base_model"]))
+        if problem:
+            raise ProjectError(problem)
     if strangers is not None:
         folder = Path(str(strangers).strip()).expanduser()
         if str(strangers).strip() and not folder.is_dir():

@@ -79,7 +79,7 @@ def score_by_setting(tables: Tables, setting: str, metric: str) -> alt.LayerChar
 def runs_with(tables: Tables, setting: str) -> pd.DataFrame:
     """Finished runs in which a setting has an effect, with its ``value``, also as text (``shown``)."""
     having = [pattern for pattern, settings in tables.settings.items() if setting in settings]
-    rows = tables.runs[tables.runs["pattern_id"].isin(having)].drop(columns=["replicate"])
+    rows = tables.runs[tables.runs["pattern_id"].isin(having)].drop(columns=["replicate", "zero"])
     values = [tables.settings[int(pattern)][setting] for pattern in rows["pattern_id"]]
     return rows.assign(value=pd.Series(values, index=rows.index, dtype=object), shown=[shown(v) for v in values])
 

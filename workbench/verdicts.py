@@ -67,7 +67,7 @@ def interval(params: Mapping[str, Any]) -> str:
     """The 95 % interval in the metric's format; of a difference with signs, and over how many prompts."""
     metric, low, high, prompts = METRICS[params["metric"]], params["low"], params["high"], params.get("prompts", 0)
     if math.isnan(low) or math.isnan(high):
-        return f"the same in each of {prompts} prompts" if prompts > 1 else "interval not known yet"
+        return f"the same difference in all {prompts} prompts" if prompts > 1 else "interval not known yet"
     if "diff" not in params:
         return f"95 % interval {metric.show(low)} to {metric.show(high)}"
     low, high = (metric.show_change(end, sign=True) for end in (low, high))
