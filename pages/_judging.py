@@ -43,7 +43,7 @@ def judging(project_id: int) -> None:
         plan = None
     else:
         st.markdown(project_settings.cost_of(db, project_id, plan))
-    st.caption("Previews and scores that are missing under it are made next; earlier ones stay stored.")
+    st.caption("Previews and scores that are missing under what you save are made next; earlier ones stay stored.")
     if not st.button("Save judges and prompts", icon=":material/save:", disabled=plan is None) or plan is None:
         return
     try:

@@ -40,7 +40,7 @@ def pictures(column: str, values: list[Any], metric: str, key: str) -> None:
 
 def metric_choice() -> str:
     """A score that was measured."""
-    titles = {key: METRICS[key].title for key in measured}
+    titles = {key: tables.metric(key).title for key in measured}
     return str(
         st.selectbox("Score", measured, format_func=titles.__getitem__, key="score", bind="query-params", width=440)
     )
@@ -48,7 +48,7 @@ def metric_choice() -> str:
 
 def behind(column: str, values: list[Any], metric: str, key: str) -> None:
     """The pictures of what was clicked, or how to get them."""
-    st.caption(METRICS[metric].meaning)
+    st.caption(tables.metric(metric).meaning)
     if values:
         pictures(column, values, metric, key)
     else:
@@ -77,7 +77,7 @@ def only_one_differs() -> None:
     st.markdown(shared.plain(row["sentence"]))
     both = tables.runs[tables.runs["pattern_id"].isin([row["pattern_a"], row["pattern_b"]])]
     pictures("checkpoint_id", list(both["checkpoint_id"]), metric, "pair-pictures")
-    st.caption(f"{exploratory(len(rows))} {METRICS[metric].meaning}")
+    st.caption(f"{exploratory(len(rows))} {tables.metric(metric).meaning}")
     download(rows, "pairs")
 
 

@@ -11,7 +11,6 @@ from pages._pictures import picture_grid
 from pages._projects import demo_button, new_project
 from workbench import charts, gallery, preflight, rating, views
 from workbench.best import best_so_far
-from workbench.metrics import METRICS
 from workbench.next_step import next_step
 from workbench.plan import plan_of
 from workbench.progress import Progress, progress
@@ -61,7 +60,7 @@ def best(db: Database, project: dict[str, Any]) -> None:
     held = rating.held_back_tokens(db, project, shared.rater())
     grid = gallery.checkpoint_grid(tables.previews, plan, found.checkpoint_ids[:1], held)
     picture_grid(gallery.with_photos(grid, shared.reference(db, project)), 128, None, "best")
-    st.caption(METRICS[found.metric].meaning)
+    st.caption(tables.metric(found.metric).meaning)
     st.altair_chart(charts.score_by_checkpoint(tables.checkpoints, found.metric, labels=tables.labels), height=440)
 
 

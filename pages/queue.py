@@ -12,7 +12,7 @@ from workbench.plan import plan_of
 from workbench.progress import Progress, progress
 from workbench.words import duration
 
-ROW_PX = 33
+MOST_ROWS, ROW_PX = 12, 33  # a longer table scrolls; a row with the theme's font size
 
 
 @st.fragment(run_every=2)
@@ -44,10 +44,13 @@ def overview(now: Progress) -> None:
 def table(listed: list[dict[str, Any]]) -> dict[str, Any]:
     """All runs; returns the one that is ticked, else the first: it trains, or is next, or was last."""
     rows = views.in_queue_order(listed)
+    order = [row["id"] for row in rows]
+    ticked = st.session_state.get("ticked run")
     columns = {
         "run": st.column_config.NumberColumn(width=50),
         "pattern": st.column_config.TextColumn(width=170),
         "seed": st.column_config.NumberColumn(width=50),
+        "status": st.column_config.TextColumn(width=85),
         "progress": st.column_config.ProgressColumn(format="percent", width="small"),
         "what happened": st.column_config.TextColumn(width="large"),
     }
@@ -58,9 +61,11 @@ def table(listed: list[dict[str, Any]]) -> dict[str, Any]:
         on_select="rerun",
         selection_mode="single-row",
         key="runs",
-        height=min(ROW_PX * (len(rows) + 1) + 3, 13 * ROW_PX + 3),
+        height="content" if len(rows) <= MOST_ROWS else (MOST_ROWS + 1) * ROW_PX + 3,
     )
-    return rows[picked.selection.rows[0]] if picked.selection.rows else rows[0]
+    chosen = rows[picked.selection.rows[0]] if picked.selection.rows else None
+    st.session_state["ticked run"] = chosen and chosen["id"]
+    return chosen or rows[0]
 
 
 def detail(run: dict[str, Any]) -> None:

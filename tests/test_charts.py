@@ -152,6 +152,26 @@ def test_a_pair_without_a_difference_says_so_in_words(read):
     assert words[text["encoding"]["text"]["field"]] == "'alpha 1' wrecked: too few faces to compare"
 
 
+def test_a_pair_without_a_difference_keeps_its_place(read):
+    table = contrast_table(read, "likeness").assign(diff=[math.nan, -3.0], low=[math.nan, -8.0], noise=[math.nan, 9.0])
+    spec = charts.contrast_chart(table).to_dict()
+    assert layer(spec, type="text")["encoding"]["y"]["sort"] == ["alpha: 16 → 1", "learning rate: 0.002 → 0.006"]
+
+
+def test_a_wrecked_run_that_has_no_point_is_named_under_the_chart(read, shared):
+    gone = read.checkpoints["run_id"].isin(shared.run_ids[2:4]) & read.checkpoints["is_last"]
+    table = read.checkpoints.assign(
+        likeness=read.checkpoints["likeness"].mask(gone), wrecked=read.checkpoints["wrecked"] | gone
+    )
+    wrecked = replace(read, checkpoints=table, runs=table.loc[read.runs.index])
+    for chart in (
+        charts.score_by_setting(wrecked, "alpha", "likeness"),
+        charts.score_by_checkpoint(table, "likeness"),
+    ):
+        assert "No point where a run is wrecked, without a face to measure: alpha 1." in notes(chart.to_dict())
+    assert "wrecked" not in notes(charts.score_by_checkpoint(table, "clip_t").to_dict())
+
+
 def test_a_missing_interval_is_called_none_in_the_tooltip_and_not_zero(read):
     table = contrast_table(read, "likeness").assign(low=[math.nan, -7.97], high=[math.nan, 1.97])
     rows = rows_of_forest(charts.contrast_chart(table).to_dict())

@@ -658,6 +658,20 @@ def test_a_click_on_a_point_shows_its_pictures(site, page):
 
 
 @pytest.mark.browser
+def test_a_ticked_run_stays_open_when_the_order_of_the_queue_changes(busy, site, page):
+    full, ids = busy
+    page.goto(f"{site}/queue")
+    page.get_by_role("heading", name="baseline, seed 3: training").wait_for()
+    table = page.get_by_test_id("stDataFrame").bounding_box()
+    page.mouse.click(table["x"] + 16, table["y"] + 2.5 * table["height"] / 11)  # the second of ten runs
+    page.get_by_role("heading", name="baseline, seed 4: waiting").wait_for()
+    runs.end(full.db, ids["running"], "done")  # which makes the ticked one the first
+    page.get_by_text("9 of 10 runs ended").wait_for()
+    page.wait_for_timeout(2500)  # one more look at the queue
+    assert page.get_by_role("heading", name="baseline, seed 4: waiting").is_visible()
+
+
+@pytest.mark.browser
 def test_a_picture_is_rated_with_the_mouse_and_the_next_one_comes(site, page, full):
     page.goto(f"{site}/rate")
     picture = page.locator("img.big")

@@ -52,6 +52,12 @@ def interval_texts(rows: pd.DataFrame, measured: Metric, sign: bool = False) -> 
     return ["none" if math.isnan(low) else f"{show(low)} to {show(high)}" for low, high in ends]
 
 
+def wrecked_note(rows: pd.DataFrame, metric: str) -> list[str]:
+    """Which patterns lack points because their pictures are wrecked: what is not drawn must not be overlooked."""
+    labels = rows.loc[rows["wrecked"] & rows[metric].isna(), "label"].dropna().unique()
+    return [f"No point where a run is wrecked, without a face to measure: {', '.join(labels)}."] if len(labels) else []
+
+
 def run_tips(*more: alt.Tooltip) -> list[alt.Tooltip]:
     """Which run a point shows, and more."""
     return [

@@ -20,6 +20,7 @@ from workbench.chart_parts import (
     run_tips,
     score_axis,
     value_tip,
+    wrecked_note,
 )
 from workbench.contrast import noise_floor
 from workbench.metrics import COSINE_ZERO, METRICS, STRANGERS, ZEROS, Metric, metric_on
@@ -81,7 +82,7 @@ def score_by_checkpoint(
     thick = alt.Chart(means).mark_line(strokeWidth=3, opacity=0.9).encode(x=axis, y=y, color=colour)
     zero = COSINE_ZERO if COSINE_ZERO in set(table["zero"]) else STRANGERS
     layers = [*level_rules(base, measured, ZEROS[zero]), runs.mark_line(strokeWidth=1, opacity=0.5), thick]
-    notes = ["Thin lines: single runs. Thick lines: mean over training seeds."]
+    notes = ["Thin lines: single runs. Thick lines: mean over training seeds.", *wrecked_note(table, metric)]
     if noise:
         ends = means[means["is_last"]]
         half = pd.Series([noise.half_width(int(n)) for n in ends["n"]], index=ends.index, dtype="float64")
@@ -102,16 +103,17 @@ def level_rules(base: pd.DataFrame, measured: Metric, zero: str) -> list[alt.Cha
     layers = [rules.mark_rule(color=GREY, strokeDash=[2, 3])]
     layers.append(named(rules, alt.value(0), align="left", dx=4))
     if measured.key == "likeness":
-        ends = alt.Chart(pd.DataFrame({"level": [0.0, 100.0], "name": [zero, "real photos"]}))
-        rules = ends.encode(y="level:Q")
-        layers.append(rules.mark_rule(color=GREY))
-        layers.append(named(rules, alt.value("width"), align="right", dx=-4))
+        for level, name in ((0.0, zero), (100.0, "real photos")):
+            rules = alt.Chart(pd.DataFrame({"level": [level], "name": [name]})).encode(y="level:Q")
+            layers.append(rules.mark_rule(color=GREY))
+            layers.append(named(rules, alt.value("width"), align="right", dx=-4, below=level == 0))
     return layers
 
 
-def named(rules: alt.Chart, place: Any, align: Literal["left", "right"], dx: int) -> alt.Chart:
-    """The names of rules, just above them."""
-    text = rules.mark_text(color=GREY, align=align, baseline="bottom", dx=dx, dy=-2)
+def named(rules: alt.Chart, place: Any, align: Literal["left", "right"], dx: int, below: bool = False) -> alt.Chart:
+    """The names of rules, just above or below them."""
+    baseline: Literal["top", "bottom"] = "top" if below else "bottom"
+    text = rules.mark_text(color=GREY, align=align, baseline=baseline, dx=dx, dy=2 if below else -2)
     return text.encode(x=place, text="name:N")
 
 
@@ -135,7 +137,8 @@ def contrast_chart(rows: pd.DataFrame) -> alt.LayerChart:
         band_low=-rows["noise"].astype("float64"),
         band_high=rows["noise"].astype("float64"),
     )
-    y = alt.Y("row:N", title=None, sort=None, axis=alt.Axis(labelLimit=320))
+    in_order = list(table["row"])  # named, since a row without a difference is in some layers only
+    y = alt.Y("row:N", title=None, sort=in_order, axis=alt.Axis(labelLimit=400))
     x = alt.X("diff:Q", title=f"change of {measured.title}, {measured.better}", axis=number_axis(measured))
     present = list(dict.fromkeys(table["verdict"]))
     colours = dict(WORDINGS.values())

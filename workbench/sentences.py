@@ -52,7 +52,7 @@ SCORE_STATUSES = {
     "black": "black picture",
     "flat": "picture without content",
     "non_finite": "numbers overflowed while it was made",
-    "not_calibrated": "no scale: the judge found no face in the photos",
+    "not_calibrated": "no scale could be measured from the photos",
     "unavailable": "the judge is not there",
     "error": "the judge failed on it",
 }

@@ -17,6 +17,7 @@ from workbench.chart_parts import (
     run_tips,
     score_axis,
     value_tip,
+    wrecked_note,
 )
 from workbench.contrast import Noise, noise_floor, shown
 from workbench.metrics import Metric
@@ -43,7 +44,8 @@ def score_by_setting(tables: Tables, setting: str, metric: str) -> alt.LayerChar
     setting has no effect are not drawn. A click selects a ``run_id`` under the name "pick".
     """
     measured, about = tables.metric(metric), field(setting)
-    rows = runs_with(tables, setting).dropna(subset=[metric])
+    every = runs_with(tables, setting)
+    rows = every.dropna(subset=[metric])
     noise = noise_floor(tables.checkpoints, metric)
     means = pattern_means(rows, metric, noise)
     means = means.assign(interval=interval_texts(means, measured))
@@ -73,7 +75,8 @@ def score_by_setting(tables: Tables, setting: str, metric: str) -> alt.LayerChar
         .mark_point(shape="stroke", size=500, strokeWidth=3)
         .encode(x=x, y=y, color=colour, tooltip=of_pattern)
     )
-    return finish([*layers, points], setting_notes(tables, setting, pairs, noise, measured))
+    notes = [*wrecked_note(every, metric), *setting_notes(tables, setting, pairs, noise, measured)]
+    return finish([*layers, points], notes)
 
 
 def runs_with(tables: Tables, setting: str) -> pd.DataFrame:
