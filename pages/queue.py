@@ -60,7 +60,8 @@ def table(listed: list[dict[str, Any]]) -> dict[str, Any]:
         column_config=columns,
         on_select="rerun",
         selection_mode="single-row",
-        key="runs",
+        key=f"runs {order}",  # a tick means a place: where runs have moved it is set anew
+        selection_default={"selection": {"rows": [order.index(ticked)] if ticked in order else []}},
         height="content" if len(rows) <= MOST_ROWS else (MOST_ROWS + 1) * ROW_PX + 3,
     )
     chosen = rows[picked.selection.rows[0]] if picked.selection.rows else None

@@ -400,10 +400,11 @@ def test_sliders_start_unset_and_only_moved_ones_are_saved(full, monkeypatch):
 def test_a_picture_stays_on_show_while_training_adds_new_ones(full, monkeypatch):
     app = open_app(full.ws.home, monkeypatch, "rate")
     [first] = shown(app.text_input(key="rater").set_value("Mia").run())
-    add_run(full, PLAN, 0, 1)  # six pictures more; then give one of them the place before all others
+    run = add_run(full, PLAN, 0, 1)  # six pictures more; then give one of them the place before all others
     project = library.project(full.db, full.project_id)
-    added = rating.rating_set(full.db, project)[-1]
-    early = next(token for token in map(str, range(10**6)) if rating.place("Mia", token) < rating.place("Mia", first))
+    added = next(row for row in rating.rating_set(full.db, project) if row["run_id"] == run)
+    front = rating.place("Mia", rating.waiting(full.db, project, "Mia")[0]["token"])
+    early = next(token for token in map(str, range(10**6)) if rating.place("Mia", token) < front)
     full.db.execute("update previews set token = ? where id = ?", [early, added["id"]])
     full.db.conn.commit()
     assert rating.next_to_rate(full.db, project, "Mia", "s").token == early
@@ -432,7 +433,8 @@ def test_each_rater_has_a_picture_of_their_own_on_show(full, monkeypatch):
     app = open_app(full.ws.home, monkeypatch, "rate")
     mine = shown(app)
     yours = shown(no_error(app.text_input(key="rater").set_value("Mia").run()))
-    assert yours != mine
+    project = library.project(full.db, full.project_id)
+    assert yours == [rating.next_to_rate(full.db, project, "Mia", "s").token]
     assert shown(no_error(app.text_input(key="rater").set_value("me").run())) == mine
 
 
