@@ -103,6 +103,12 @@ def previews(db: Database, project_id: int, plan_id: int) -> list[Row]:
     )
 
 
+def seconds_per_preview(db: Database, project_id: int) -> float:
+    """How long a preview of this project takes on average, under whichever plan; 0 before the first."""
+    row = one(db, "select avg(seconds) as mean from previews where project_id = :id", {"id": project_id})
+    return float(row["mean"] or 0.0) if row else 0.0
+
+
 # judges and scores
 
 

@@ -75,7 +75,7 @@ def progress(db: Database, project_id: int) -> Progress:
         previews_done=len(previews),
         previews_expected=max(expected, len(previews)),
         scores_missing=_scores_missing(db, project, previews),
-        eta_s=_eta(all_runs, previews, updates_left, expected - len(previews)),
+        eta_s=_eta(all_runs, results.seconds_per_preview(db, project_id), updates_left, expected - len(previews)),
         worker=workers[0] if workers else None,
         device=device.name if device else "",
         updates_done=sum(run["step"] for run in all_runs),
@@ -114,12 +114,11 @@ def _scores_missing(db: Database, project: Row, previews: list[Row]) -> int:
     return sum((preview["id"], metric) not in scored for preview in previews for metric in metrics)
 
 
-def _eta(all_runs: list[Row], previews: list[Row], updates_left: int, previews_left: int) -> float | None:
-    """Seconds left, from the measured seconds per update and per preview of this project."""
+def _eta(all_runs: list[Row], per_preview: float, updates_left: int, previews_left: int) -> float | None:
+    """Seconds left, from the measured seconds per update and per preview of this project (whatever the plan)."""
     updates, seconds = sum(r["step"] for r in all_runs), sum(r["train_seconds"] for r in all_runs)
     if not updates or not seconds:
         return None
-    per_preview = sum(p["seconds"] for p in previews) / len(previews) if previews else 0.0
     return updates_left * seconds / updates + max(0, previews_left) * per_preview
 
 
