@@ -24,6 +24,7 @@ from boot.workspace import FIRST_PORT, free_port, lock, open_home
 
 REQUIREMENTS = ROOT / "requirements.txt"
 DEV_REQUIREMENTS = ROOT / "requirements-dev.txt"
+WORKER_DEATHS = 3  # so many dead workers are replaced: a night must not be lost to one
 ADDRESS = "Workbench: "  # the app's line that says that it answers
 
 
@@ -64,6 +65,7 @@ class Workbench:
         self.lines: queue.Queue[tuple[Child, str]] = queue.Queue()
         self.children: list[Child] = []
         self.doctor: Child | None = None
+        self.worker_deaths = 0
 
     def command(self, *verb: str) -> list[str | Path]:
         return [venv_python(VENV), "-m", "workbench", "--home", self.home, *verb]
@@ -76,8 +78,7 @@ class Workbench:
         """Pass on the children's lines until the app ends, or with --until-done the worker."""
         port = free_port(self.options.port)
         self.app = self.begin("app", "--port", str(port), "--watch-stdin")
-        once = ["--once"] if self.options.until_done else []
-        worker: Child | None = self.begin("worker", "--watch-stdin", *once)
+        worker = self.begin_worker()
         while True:
             self.show(seconds=0.2)
             if self.app.ended():
@@ -91,12 +92,24 @@ class Workbench:
                 code = int(worker.process.returncode)
                 if self.options.until_done:
                     return self.finish(code)
-                worker = None
-                say(
-                    f"The worker stopped by itself (exit code {code}): nothing is trained or scored now. Its "
-                    f"last lines are above, more is in {self.home / 'logs'}. The app goes on. "
-                    "To train again: Ctrl-C, then start again."
-                )
+                worker = self.worker_after(code)
+
+    def begin_worker(self) -> Child | None:
+        once = ["--once"] if self.options.until_done else []
+        return self.begin("worker", "--watch-stdin", *once)
+
+    def worker_after(self, code: int) -> Child | None:
+        """Another worker in place of one that died, unless it said itself why it can't go on (exit code 1)."""
+        self.worker_deaths += 1
+        said = f"The worker stopped by itself (exit code {code})"
+        if code != 1 and self.worker_deaths <= WORKER_DEATHS:
+            say(f"{said}; another one takes over, runs go on from their last saved state.")
+            return self.begin_worker()
+        say(
+            f"{said}: nothing is trained or scored now. Its last lines are above, more is in "
+            f"{self.home / 'logs'}. The app goes on. To train again: Ctrl-C, then start again."
+        )
+        return None
 
     def finish(self, code: int) -> int:
         spent = took(time.monotonic() - self.began)

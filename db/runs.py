@@ -10,6 +10,7 @@ from db.connect import immediate, now
 from db.library import Row, one
 
 STALE_S = 60.0  # a run or worker that was not seen for so long is taken for dead
+MISSING_S = 15.0  # and after so long people are told; a worker shows itself every two seconds
 MAX_ATTEMPTS = 3  # a run that killed its engine so often is not tried again
 
 
@@ -125,7 +126,8 @@ def request_cancel(db: Database, run_id: int) -> None:
     with immediate(db):
         db.execute(
             """
-            update runs set status = 'cancelled', reason = 'cancelled', finished_at = :now
+            update runs set status = 'cancelled', finished_at = :now,
+                reason = case when step = 0 then 'cancelled_early' else 'cancelled' end
             where id = :id and status = 'queued'
             """,
             {"id": run_id, "now": now()},
@@ -218,11 +220,12 @@ def worker_seen(db: Database, worker: str, state: str, *, run_id: int | None = N
     )
 
 
-def live_workers(db: Database) -> list[Row]:
+def live_workers(db: Database, within_s: float = STALE_S) -> list[Row]:
+    """Workers that were seen within so many seconds, the last seen first."""
     return list(
         db.query(
             "select * from workers where state <> 'stopped' and seen_at > :fresh order by seen_at desc",
-            {"fresh": now() - STALE_S},
+            {"fresh": now() - within_s},
         )
     )
 

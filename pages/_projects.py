@@ -70,7 +70,7 @@ def make(name: str, trigger: str, noun: str, base: str, face: str, clip: str, st
             strangers=folder,
         )
     except ProjectError as error:
-        st.error(str(error))
+        st.error(shared.plain(str(error)))
         return
     st.session_state["new project id"] = made
     shared.go("photos")

@@ -15,7 +15,10 @@ from workbench.sentences import worker_state
 from workbench.workspace import Workspace
 
 HERE = Path(__file__).parent
-NO_WORKER = "Nothing trains until a worker runs. `python start.py` starts one; so does `python -m workbench worker`."
+NO_WORKER = (
+    "Nothing trains until a worker runs. Press Ctrl-C in the terminal of `python start.py` and start it again; "
+    "or run `python -m workbench worker` in a second terminal."
+)
 
 
 def workspace() -> Workspace:
@@ -41,7 +44,7 @@ def project_picker() -> None:
 @st.fragment(run_every=10)
 def worker_badge() -> None:
     """Is anybody training? And on what."""
-    worker = next(iter(views.live_workers(open_workbench())), None)
+    worker = next(iter(views.live_workers(open_workbench(), views.MISSING_S)), None)
     if worker is None:
         st.badge("no worker", icon=":material/power_off:", color="gray", help=NO_WORKER)
         return

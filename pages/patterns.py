@@ -49,14 +49,14 @@ def queue_form(chosen: list[int]) -> None:
             for seed, pattern_ids in wanted.items():
                 queue.enqueue(db, project["id"], pattern_ids, [seed])
         except queue.QueueError as error:
-            st.error(str(error))
+            st.error(shared.plain(str(error)))
         else:
             shared.go("queue")
 
 
 def clone(source: Pattern) -> None:
     """Copy a pattern and change one setting: then the two say what that setting does."""
-    change = one_change(source.config.model_dump(), "clone")
+    change = one_change(source.config.model_dump(), f"clone-{source.pattern_id}")
     label = st.text_input("Label", settings.change_label(source.label, change))
     if st.button("Add this pattern", icon=":material/content_copy:"):
         save(lambda: patterns.clone(db, project["id"], source.pattern_id, label, **change))
@@ -74,7 +74,7 @@ def save(work: Callable[[], object]) -> None:
     try:
         work()
     except (PatternError, settings.ConfigError) as error:
-        st.error(str(error))
+        st.error(shared.plain(str(error)))
     else:
         st.rerun()
 

@@ -51,7 +51,7 @@ def bring_in(work: Callable[..., photos.Import]) -> None:
         done = work(on_progress=lambda n, of, name: bar.progress(n / max(of, 1), f"{n + 1} of {of}: {name}"))
     except (photos.PhotosError, OSError) as error:
         bar.empty()
-        st.error(str(error))
+        st.error(shared.plain(str(error)))
         return
     st.session_state["import"] = done
     st.rerun()
@@ -109,7 +109,7 @@ def edit(rows: list[dict[str, Any]]) -> None:
                 remove=list(changed.index[changed["leave out"]]),
             )
         except photos.PhotosError as error:
-            st.error(str(error))
+            st.error(shared.plain(str(error)))
         else:
             st.rerun()
 

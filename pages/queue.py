@@ -79,12 +79,14 @@ def detail(run: dict[str, Any]) -> None:
         st.markdown(shared.plain(why))
     with st.container(horizontal=True):
         if run["status"] in ("queued", "running"):
+            asked = bool(run["cancel_requested"])
             st.button(
-                "Cancel",
+                "Cancelling: stops after this update" if asked else "Cancel",
                 icon=":material/stop:",
                 key=f"cancel-{run['id']}",
                 on_click=cancel,
                 args=(run["id"],),
+                disabled=asked,
             )
         if run["status"] in ("failed", "cancelled"):
             st.button(
@@ -111,7 +113,9 @@ def detail(run: dict[str, Any]) -> None:
 
 
 def cancel(run_id: int) -> None:
+    """Cancel, and keep this run open below: a second click must not hit whichever run comes next."""
     queue.cancel(shared.open_workbench(), run_id)
+    st.session_state["ticked run"] = run_id
 
 
 def samples(db: Database, run: dict[str, Any]) -> None:

@@ -57,7 +57,7 @@ def retrain() -> None:
             again(lambda: queue.retrain(db, run["id"]))
     with change:
         st.markdown("**Change one setting**")
-        changes = one_change(config.model_dump(), "retrain")
+        changes = one_change(config.model_dump(), f"retrain-{run['id']}")
         label = st.text_input("Label of the new pattern", settings.change_label(run["label"], changes))
         if st.button("Retrain with this change", icon=":material/tune:"):
             again(lambda: queue.retrain(db, run["id"], changes=changes, label=label))
@@ -67,7 +67,7 @@ def again(work: Callable[[], object]) -> None:
     try:
         work()
     except (queue.QueueError, patterns.PatternError, settings.ConfigError) as error:
-        st.error(str(error))
+        st.error(shared.plain(str(error)))
     else:
         shared.go("queue")
 

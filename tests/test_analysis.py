@@ -191,10 +191,15 @@ def test_without_other_people_s_photos_the_zero_is_cosine_zero_and_nothing_says_
     assert after.metric("clip_t") == METRICS["clip_t"]
 
 
-def test_where_the_judge_is_gone_the_last_one_speaks_and_with_judge_none_nobody(filled):
+def test_where_the_judge_is_gone_its_earlier_scores_count_and_nobody_elses(filled):
     before = preview_table(filled.db, filled.project_id)["likeness"]
     library.update_project(filled.db, filled.project_id, face_judge="no_such_pack")
+    assert preview_table(filled.db, filled.project_id)["likeness"].isna().all()
+    filled.db.execute("update judges set key = 'face/no_such_pack/1/abc' where id = ?", [filled.face_judge])
     assert preview_table(filled.db, filled.project_id)["likeness"].equals(before)
+
+
+def test_with_judge_none_the_charts_live_on_ratings(filled):
     library.update_project(filled.db, filled.project_id, face_judge="none")
     read = tables(filled.db, filled.project_id)
     assert read.previews["likeness"].isna().all() and read.previews["clip_t"].notna().any()

@@ -306,10 +306,18 @@ def test_what_will_have_no_effect_is_said_before_it_is_queued(full, monkeypatch)
     assert "very same LoRA" in words(open_app(full.ws.home, monkeypatch, "patterns"))
 
 
+def test_the_value_to_change_is_that_of_the_pattern_to_copy(full, monkeypatch):
+    app = open_app(full.ws.home, monkeypatch, "patterns")
+    first, _, faster = full.pattern_ids
+    assert app.text_input(key=f"clone-{first}-learning_rate").value == "0.002"
+    next(box for box in app.selectbox if box.label == "Pattern to copy").set_value(faster).run()
+    assert app.text_input(key=f"clone-{faster}-learning_rate").value == "0.006"
+
+
 def test_a_clone_changes_one_setting(full, monkeypatch):
     app = open_app(full.ws.home, monkeypatch, "patterns")
-    app.selectbox(key="clone-which").set_value("dim").run()
-    app.text_input(key="clone-dim").set_value("4").run()
+    app.selectbox(key=f"clone-{full.pattern_ids[0]}-which").set_value("dim").run()
+    app.text_input(key=f"clone-{full.pattern_ids[0]}-dim").set_value("4").run()
     assert "baseline, dim (rank) 4" in [field.value for field in app.text_input if field.label == "Label"]
     press(app, "Add this pattern")
     added = patterns.listed(full.db, full.project_id)[-1]
@@ -323,8 +331,8 @@ def test_a_clone_changes_one_setting(full, monkeypatch):
 )
 def test_a_value_that_can_not_be_trained_is_explained(full, monkeypatch, typed, said):
     app = open_app(full.ws.home, monkeypatch, "patterns")
-    app.selectbox(key="clone-which").set_value("dim").run()
-    app.text_input(key="clone-dim").set_value(typed).run()
+    app.selectbox(key=f"clone-{full.pattern_ids[0]}-which").set_value("dim").run()
+    app.text_input(key=f"clone-{full.pattern_ids[0]}-dim").set_value(typed).run()
     press(app, "Add this pattern")
     assert said in app.error[0].value
     assert len(patterns.listed(full.db, full.project_id)) == 3
@@ -575,8 +583,8 @@ def test_retraining_with_a_new_seed_is_one_click(full, monkeypatch):
 
 def test_retraining_with_one_change_makes_a_new_pattern(full, monkeypatch):
     app = open_run(full, monkeypatch, full.run_ids[0])
-    app.selectbox(key="retrain-which").set_value("alpha").run()
-    app.text_input(key="retrain-alpha").set_value("4").run()
+    app.selectbox(key=f"retrain-{full.run_ids[0]}-which").set_value("alpha").run()
+    app.text_input(key=f"retrain-{full.run_ids[0]}-alpha").set_value("4").run()
     press(app, "Retrain with this change")
     queued = runs.with_status(full.db, "queued")
     assert [(run["label"], run["seed"]) for run in queued] == [("baseline, alpha 4", 1)]

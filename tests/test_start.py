@@ -105,12 +105,13 @@ def test_a_killed_start_leaves_nothing_running_and_does_not_block_the_next(start
 
 
 @needs_own_venv
-def test_a_worker_that_dies_is_reported_and_the_app_goes_on(started):
+def test_a_worker_that_dies_is_reported_and_replaced_and_the_app_goes_on(started):
     one = started("--empty")
     address = one.wait_for(r"Workbench: (http://\S+)").group(1)
     worker = next(p for p in one.family() if "worker" in p.cmdline())
     worker.kill()
-    one.wait_for("The worker stopped by itself .*")
+    one.wait_for("The worker stopped by itself .* another one takes over")
+    one.wait_for("trains on: ")
     assert answer(address) == 200
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -187,7 +188,8 @@ def weight(score: Row) -> tuple[bool, bool]:
 def current_judge(project: Row, metric: str, scores: list[Row]) -> int | None:
     """Id of the judge that the project names for a metric, if it has scored anything here.
 
-    Where that judge isn't on this computer (a workspace that was moved), the one that was added last speaks.
+    Where that judge isn't on this computer (a workspace that was moved), its earlier scores here still count;
+    those of another judge never stand in.
     """
     own = {
         row["judge_key"]: row["judge_id"] for row in scores if row["metric"] == metric and row["judge_id"] is not None
@@ -197,7 +199,10 @@ def current_judge(project: Row, metric: str, scores: list[Row]) -> int | None:
             face_judge_info(project["face_judge"]) if metric == "likeness" else clip_judge_info(project["clip_judge"])
         )
     except JudgeUnavailable:
-        return max(own.values(), default=None)
+        spec = project["face_judge"] if metric == "likeness" else project["clip_judge"]
+        kind = "face" if metric == "likeness" else "clip"
+        names = tuple(f"{kind}/{name}/" for name in {spec, Path(spec).name})
+        return max((judge for key, judge in own.items() if key.startswith(names)), default=None)
     return own.get(info.key) if info else None
 
 

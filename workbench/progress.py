@@ -9,6 +9,7 @@ from db import library, results, runs
 from trainer.config import parse_config
 from workbench import plan as plans
 from workbench.device import DeviceInfo
+from workbench.judges import JudgeUnavailable, clip_judge_info, face_judge_info
 
 Row = dict[str, Any]
 
@@ -58,7 +59,7 @@ def progress(db: Database, project_id: int) -> Progress:
     base_rows = {(p.base_model, plan.clip_skip or p.clip_skip) for p in planned if p.checkpoints}
     checkpoints = sum(p.checkpoints for p in planned)
     expected = checkpoints * len(plan.cells()) + len(base_rows) * len(plan.base_row_cells())
-    workers = runs.live_workers(db)
+    workers = runs.live_workers(db, runs.MISSING_S)
     device = DeviceInfo.from_json(workers[0]["device"]) if workers else None
     counts = {
         status: sum(run["status"] == status for run in all_runs) for status in ("done", "failed", "cancelled", "queued")
@@ -75,7 +76,9 @@ def progress(db: Database, project_id: int) -> Progress:
         previews_done=len(previews),
         previews_expected=max(expected, len(previews)),
         scores_missing=_scores_missing(db, project, previews),
-        eta_s=_eta(all_runs, results.seconds_per_preview(db, project_id), updates_left, expected - len(previews)),
+        eta_s=_eta(all_runs, results.seconds_per_preview(db, project_id), updates_left, expected - len(previews))
+        if workers
+        else None,
         worker=workers[0] if workers else None,
         device=device.name if device else "",
         updates_done=sum(run["step"] for run in all_runs),
@@ -105,13 +108,29 @@ def _planned(db: Database, run: Row) -> _Planned:
     return _Planned(config.base_model, config.clip_skip, saved, 0)
 
 
+def judge_keys(project: Row) -> dict[str, str | None]:
+    """Metric -> key of the judge that the project wants for it now; None = that judge is not on this computer."""
+    wanted = {"likeness": (face_judge_info, project["face_judge"]), "clip_t": (clip_judge_info, project["clip_judge"])}
+    keys: dict[str, str | None] = {}
+    for metric, (find, spec) in wanted.items():
+        try:
+            info = find(spec)
+        except JudgeUnavailable:
+            keys[metric] = None
+        else:
+            if info is not None:
+                keys[metric] = info.key
+    return keys
+
+
 def _scores_missing(db: Database, project: Row, previews: list[Row]) -> int:
-    """Pairs of (preview, metric with a judge) without any score row."""
-    metrics = [m for m, judge in (("likeness", "face_judge"), ("clip_t", "clip_judge")) if project[judge] != "none"]
-    if not previews:
+    """Pairs of (preview, metric) without a score row of the judge that the project wants now."""
+    keys = judge_keys(project)
+    if not previews or not keys:
         return 0
-    scored = {(row["preview_id"], row["metric"]) for row in results.scores(db, project["id"], project["plan_id"])}
-    return sum((preview["id"], metric) not in scored for preview in previews for metric in metrics)
+    rows = results.scores(db, project["id"], project["plan_id"])
+    scored = {(row["preview_id"], row["metric"]) for row in rows if row["judge_key"] == keys.get(row["metric"], "")}
+    return sum((preview["id"], metric) not in scored for preview in previews for metric in keys)
 
 
 def _eta(all_runs: list[Row], per_preview: float, updates_left: int, previews_left: int) -> float | None:

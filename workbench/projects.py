@@ -37,6 +37,11 @@ def add_project(
     for what, word in words.items():
         if not word.strip():
             raise ProjectError(f"The project needs {what}.")
+    if trigger_word.strip().lower() == class_noun.strip().lower():
+        raise ProjectError(
+            f"Trigger word and class noun are both '{trigger_word.strip()}'. The trigger word must be a rare one that "
+            "means this subject only, such as zwx."
+        )
     if library.project_named(db, name.strip()):
         raise ProjectError(f"There is a project '{name.strip()}' already. Choose another name.")
     problem = base_problem(base_model.strip())

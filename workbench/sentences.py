@@ -8,6 +8,7 @@ from trainer.config import TrainConfig
 
 REASONS = {
     "cancelled": "Cancelled. What was saved before stays; retry goes on from there.",
+    "cancelled_early": "Cancelled before it started.",
     "diverged": "The {what} became infinite or not a number at update {update}. Lower the learning rate, or add "
     "warm-up.",
     "out_of_memory": "Ran out of memory at update {update}. Lower the batch size, the dim or the resolution, then "

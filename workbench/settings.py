@@ -1,6 +1,7 @@
 """Training settings for people: which there are, what they mean, and their values in words."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType
@@ -90,6 +91,8 @@ def value_text(value: Any) -> str:
 
 def typed(text: str) -> Any:
     """What a person typed, as ``parse_config`` reads it: nothing is None, numbers come as text."""
+    if re.fullmatch(r"\s*-?\d+,\d+\s*", text):  # a decimal comma
+        text = text.replace(",", ".")
     return text.strip() or None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from db.library import dataset, photos, project, projects, revision
-from db.runs import checkpoints, live_workers
+from db.runs import MISSING_S, checkpoints, live_workers
 from db.runs import get as run
 from db.runs import of_project as runs
 from trainer.config import parse_config
@@ -19,6 +19,7 @@ from workbench.sentences import reason, status_word
 from workbench.words import duration
 
 __all__ = [
+    "MISSING_S",
     "checkpoint_rows",
     "checkpoints",
     "dataset",

@@ -77,6 +77,7 @@ class Worker:
     def start(self) -> None:
         """Announce this worker, put back the runs of dead ones, and start the engine."""
         runs.worker_started(self.db, self.id, os.getpid())
+        self.terminal.first_scores = results.has_scored_checkpoint(self.db)
         for row in runs.live_workers(self.db):
             if row["id"] != self.id and not is_alive(row):
                 runs.worker_stopped(self.db, row["id"])
