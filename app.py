@@ -20,6 +20,7 @@ pages = {
         page("home", "Home", "home", default=True),
         page("photos", "Photos", "photo_library"),
         page("patterns", "Patterns", "tune"),
+        page("plan", "Plan", "checklist"),
     ],
     "Run": [
         page("queue", "Queue", "queue_play_next"),

@@ -24,6 +24,7 @@ from boot.workspace import FIRST_PORT, free_port, lock, open_home
 
 REQUIREMENTS = ROOT / "requirements.txt"
 DEV_REQUIREMENTS = ROOT / "requirements-dev.txt"
+SAID_ITSELF = (0, 1)  # exit codes of a worker that is done, or that has said why it can't go on
 WORKER_DEATHS = 3  # so many dead workers are replaced: a night must not be lost to one
 ADDRESS = "Workbench: "  # the app's line that says that it answers
 
@@ -90,7 +91,8 @@ class Workbench:
             if worker and worker.ended():
                 self.show()
                 code = int(worker.process.returncode)
-                if self.options.until_done:
+                last = code in SAID_ITSELF or self.worker_deaths >= WORKER_DEATHS
+                if self.options.until_done and last:
                     return self.finish(code)
                 worker = self.worker_after(code)
 

@@ -1,7 +1,7 @@
 """Projects, datasets, photos, patterns and their labels: what there is to train."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlite_utils import Database
@@ -32,15 +32,17 @@ def add_project(db: Database, **columns: Any) -> int:
 
 
 def project(db: Database, project_id: int) -> Row | None:
+    """A project by its id, also one in the bin (``deleted_at`` says so): its rows go on referring to it."""
     return one(db, "select * from projects where id = :id", {"id": project_id})
 
 
 def project_named(db: Database, name: str) -> Row | None:
+    """The project of that name, also one in the bin: its name is taken until the bin is emptied."""
     return one(db, "select * from projects where name = :name", {"name": name})
 
 
 def projects(db: Database) -> list[Row]:
-    return list(db.query("select * from projects order by id"))
+    return list(db.query("select * from projects where deleted_at is null order by id"))
 
 
 def update_project(db: Database, project_id: int, **columns: Any) -> None:
@@ -59,11 +61,13 @@ def add_dataset(
     class_noun: str,
     size_px: int | None,
     photos: Iterable[Mapping[str, Any]],
+    traits: Sequence[str] = (),
 ) -> int:
     """Store a dataset version with its photos, make it the project's current one and return its id.
 
     The same content again is the same dataset: its id comes back and nothing is written twice.
-    ``photos``: rows with the columns of table photos, without id and dataset_id.
+    ``photos``: rows with the columns of table photos, without id and dataset_id. ``traits``: phrases that captions
+    leave out under ``captions = traits_left_out``.
     """
     with immediate(db):
         known = one(
@@ -85,6 +89,7 @@ def add_dataset(
                 "trigger_word": trigger_word,
                 "class_noun": class_noun,
                 "size_px": size_px,
+                "traits": json.dumps(list(traits)),
                 "created_at": now(),
             }
             dataset_id = inserted(db, "datasets", row)
@@ -145,6 +150,7 @@ def add_label(db: Database, project_id: int, pattern_id: int, label: str, note: 
         "note": note,
         "created_at": now(),
     }
+    free_label(db, project_id, label)
     cursor = db.execute(
         """
         insert into pattern_labels (project_id, pattern_id, label, note, created_at, position)
@@ -156,11 +162,36 @@ def add_label(db: Database, project_id: int, pattern_id: int, label: str, note: 
     return int(cursor.lastrowid or 0)
 
 
+def free_label(db: Database, project_id: int, name: str) -> None:
+    """A label in the bin makes way for a new one of the same name."""
+    db.execute(
+        """
+        update pattern_labels set label = label || ' (deleted ' || id || ')'
+        where project_id = :project and label = :label and deleted_at is not null
+        """,
+        {"project": project_id, "label": name},
+    )
+
+
 def label(db: Database, project_id: int, name: str) -> Row | None:
     return one(
         db,
-        "select * from pattern_labels where project_id = :project and label = :label",
+        "select * from pattern_labels where project_id = :project and label = :label and deleted_at is null",
         {"project": project_id, "label": name},
+    )
+
+
+def labels(db: Database, project_id: int) -> list[Row]:
+    """Every label of a project with its pattern: label, note, pattern_id, config (JSON), in the order of adding."""
+    return list(
+        db.query(
+            """
+            select l.label, l.note, l.pattern_id, p.config
+            from pattern_labels l join patterns p on p.id = l.pattern_id
+            where l.project_id = :project and l.deleted_at is null order by l.position
+            """,
+            {"project": project_id},
+        )
     )
 
 

@@ -84,18 +84,19 @@ def previews(db: Database, project_id: int, plan_id: int) -> list[Row]:
     """All previews of a project under one plan, base rows included, with the run, pattern and checkpoint they show.
 
     Columns of table previews plus run_id, pattern_id, train_seed, label, updates, images_seen, epoch, is_last
-    (all null on the base row).
+    (all null on the base row), and final: 1 where the run trained on the reference photos too. Runs in the bin are
+    left out.
     """
     return list(
         db.query(
             """
             select v.*, c.run_id, c.updates, c.images_seen, c.epoch, c.is_last, r.pattern_id,
-                   r.seed as train_seed, r.dataset_id, n.label
+                   r.seed as train_seed, r.dataset_id, n.label, ifnull(r.final, 0) as final
             from previews v
             left join checkpoints c on c.id = v.checkpoint_id
             left join runs r on r.id = c.run_id
             left join pattern_names n on n.pattern_id = r.pattern_id and n.project_id = v.project_id
-            where v.project_id = :project and v.plan_id = :plan
+            where v.project_id = :project and v.plan_id = :plan and r.deleted_at is null
             order by r.pattern_id, r.seed, c.updates, v.prompt, v.seed, v.strength
             """,
             {"project": project_id, "plan": plan_id},
@@ -191,7 +192,7 @@ def unscored(
             select v.*, r.dataset_id from previews v
             left join checkpoints c on c.id = v.checkpoint_id
             left join runs r on r.id = c.run_id
-            where v.project_id = :project and v.plan_id = :plan and not exists (
+            where v.project_id = :project and v.plan_id = :plan and r.deleted_at is null and not exists (
                 select 1 from scores s where s.preview_id = v.id and s.metric = :metric
                   and s.judge_id is :judge and s.calibration_id is :calibration)
             order by v.id
@@ -221,7 +222,9 @@ def scores(db: Database, project_id: int, plan_id: int) -> list[Row]:
             from scores s join previews v on v.id = s.preview_id
             left join judges j on j.id = s.judge_id
             left join calibrations k on k.id = s.calibration_id
-            where v.project_id = :project and v.plan_id = :plan
+            left join checkpoints c on c.id = v.checkpoint_id
+            left join runs r on r.id = c.run_id
+            where v.project_id = :project and v.plan_id = :plan and r.deleted_at is null
             order by s.preview_id, s.metric, s.id
             """,
             {"project": project_id, "plan": plan_id},

@@ -1,7 +1,7 @@
 """Runs, workers and checkpoints: the queue and the history are the same rows."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlite_utils import Database
@@ -12,23 +12,39 @@ from db.library import Row, one
 STALE_S = 60.0  # a run or worker that was not seen for so long is taken for dead
 MISSING_S = 15.0  # and after so long people are told; a worker shows itself every two seconds
 MAX_ATTEMPTS = 3  # a run that killed its engine so often is not tried again
+MEASURED = ("seconds", "memory_bytes", "loss_train", "loss_reference", "weight_change")  # columns of a checkpoint
 
 
 def enqueue(
-    db: Database, project_id: int, pattern_id: int, dataset_id: int, seed: int, priority: int = 0
+    db: Database,
+    project_id: int,
+    pattern_id: int,
+    dataset_id: int,
+    seed: int,
+    priority: int = 0,
+    *,
+    final: bool = False,
+    continues: int | None = None,
 ) -> tuple[int, bool]:
     """Queue one training. Returns the run's id and whether it is new.
 
     Where the same pattern, dataset and seed already wait or run, that run comes back (a double click queues once).
+    ``final``: on all photos, the reference photos too. ``continues``: the finished run from whose end it goes on.
     """
-    row = {"project": project_id, "pattern": pattern_id, "dataset": dataset_id, "seed": seed}
+    row = {
+        "project": project_id,
+        "pattern": pattern_id,
+        "dataset": dataset_id,
+        "seed": seed,
+        "final": int(final),
+    }
     cursor = db.execute(
         """
-        insert into runs (project_id, pattern_id, dataset_id, seed, status, priority, queued_at)
-        values (:project, :pattern, :dataset, :seed, 'queued', :priority, :now)
+        insert into runs (project_id, pattern_id, dataset_id, seed, final, continues, status, priority, queued_at)
+        values (:project, :pattern, :dataset, :seed, :final, :continues, 'queued', :priority, :now)
         on conflict do nothing
         """,
-        {**row, "priority": priority, "now": now()},
+        {**row, "continues": continues, "priority": priority, "now": now()},
     )
     if cursor.rowcount == 1:
         return int(cursor.lastrowid or 0), True
@@ -37,22 +53,28 @@ def enqueue(
         """
         select id from runs
         where project_id = :project and pattern_id = :pattern and dataset_id = :dataset and seed = :seed
-          and status in ('queued', 'running')
+          and final = :final and status in ('queued', 'running') and deleted_at is null
         """,
         row,
     )
     if active is None:  # it ended between the two statements
-        return enqueue(db, project_id, pattern_id, dataset_id, seed, priority)
+        return enqueue(db, project_id, pattern_id, dataset_id, seed, priority, final=final, continues=continues)
     return int(active["id"]), False
 
 
 def claim_next(db: Database, worker: str) -> Row | None:
-    """Take the next queued run (highest priority, then oldest), or None. One statement, so two workers never share."""
+    """Take the next queued run (highest priority, then oldest), or None. One statement, so two workers never share.
+
+    What is in the bin stays there, and so does a project's whole queue while the project is.
+    """
     claimed = db.query(
         """
         update runs set status = 'running', worker = :worker, attempt = attempt + 1, seen_at = :now,
             started_at = ifnull(started_at, :now), finished_at = null, reason = null, reason_params = '{}'
-        where id = (select id from runs where status = 'queued' order by priority desc, id limit 1)
+        where id = (
+            select r.id from runs r join projects j on j.id = r.project_id
+            where r.status = 'queued' and r.deleted_at is null and j.deleted_at is null
+            order by r.priority desc, r.id limit 1)
         returning *
         """,
         {"worker": worker, "now": now()},
@@ -61,7 +83,7 @@ def claim_next(db: Database, worker: str) -> Row | None:
 
 
 def get(db: Database, run_id: int) -> Row | None:
-    """A run with its pattern's config and label and its project's name."""
+    """A run with its pattern's config and label and its project's name; None where it is in the bin."""
     return next(iter(_with_pattern(db, "r.id = :id", {"id": run_id})), None)
 
 
@@ -84,7 +106,7 @@ def _with_pattern(db: Database, where: str, params: Mapping[str, Any], order: st
                    ifnull(n.label, 'pattern ' || p.id) as label
             from runs r join patterns p on p.id = r.pattern_id join projects j on j.id = r.project_id
             left join pattern_names n on n.pattern_id = p.id and n.project_id = r.project_id
-            where {where} order by {order}
+            where ({where}) and r.deleted_at is null and j.deleted_at is null order by {order}
             """,
             dict(params),
         )
@@ -141,7 +163,7 @@ def retry(db: Database, run_id: int) -> bool:
         """
         update or ignore runs set status = 'queued', cancel_requested = 0, attempt = 0, reason = null,
             reason_params = '{}', queued_at = :now, finished_at = null, worker = null
-        where id = :id and status in ('failed', 'cancelled')
+        where id = :id and status in ('failed', 'cancelled') and deleted_at is null
         """,
         {"id": run_id, "now": now()},
     )
@@ -177,18 +199,25 @@ def requeue_lost(db: Database, worker: str | None = None) -> list[int]:
 def add_checkpoint(db: Database, run_id: int, **columns: Any) -> int:
     """Store a checkpoint that lies under its final name and return its id.
 
-    Columns: updates, images_seen, epoch, file, sha256, bytes, proof (JSON), is_last. A resumed run may save the
-    same checkpoint again: the row then points at the newer file.
+    Columns: updates, images_seen, epoch, file, sha256, bytes, proof (JSON), is_last; and what was measured when it
+    was saved: seconds, memory_bytes, loss_train, loss_reference, weight_change (JSON), each may be left out. A
+    resumed run may save the same checkpoint again: the row then points at the newer file.
     """
     stored = db.query(
         """
-        insert into checkpoints (run_id, updates, images_seen, epoch, file, sha256, bytes, proof, is_last, created_at)
-        values (:run_id, :updates, :images_seen, :epoch, :file, :sha256, :bytes, :proof, :is_last, :created_at)
+        insert into checkpoints (run_id, updates, images_seen, epoch, file, sha256, bytes, proof, is_last, created_at,
+                                 seconds, memory_bytes, loss_train, loss_reference, weight_change)
+        values (:run_id, :updates, :images_seen, :epoch, :file, :sha256, :bytes, :proof, :is_last, :created_at,
+                :seconds, :memory_bytes, :loss_train, :loss_reference, :weight_change)
         on conflict (run_id, updates) do update set
-            file = excluded.file, sha256 = excluded.sha256, bytes = excluded.bytes, proof = excluded.proof
+            file = excluded.file, sha256 = excluded.sha256, bytes = excluded.bytes, proof = excluded.proof,
+            seconds = ifnull(excluded.seconds, seconds), memory_bytes = ifnull(excluded.memory_bytes, memory_bytes),
+            loss_train = ifnull(excluded.loss_train, loss_train),
+            loss_reference = ifnull(excluded.loss_reference, loss_reference),
+            weight_change = ifnull(excluded.weight_change, weight_change), removed_at = null
         returning id
         """,
-        {"run_id": run_id, "created_at": now(), **columns},
+        {"run_id": run_id, "created_at": now(), **dict.fromkeys(MEASURED), **columns},
     )
     return int(next(iter(stored))["id"])
 
@@ -199,6 +228,12 @@ def checkpoint(db: Database, checkpoint_id: int) -> Row | None:
 
 def checkpoints(db: Database, run_id: int) -> list[Row]:
     return list(db.query("select * from checkpoints where run_id = :run order by updates", {"run": run_id}))
+
+
+def largest_checkpoint(db: Database) -> int:
+    """Bytes of the largest LoRA file so far, 0 before the first."""
+    row = one(db, "select ifnull(max(bytes), 0) as bytes from checkpoints", {})
+    return int(row["bytes"]) if row else 0
 
 
 # workers
@@ -240,11 +275,43 @@ def worker_stopped(db: Database, worker: str) -> None:
 
 
 def put_back(db: Database, run_id: int) -> None:
-    """A worker that stops in good order gives its run back; that costs no attempt."""
-    db.execute(
-        """
-        update runs set status = 'queued', worker = null, attempt = attempt - 1
-        where id = :id and status = 'running'
-        """,
-        {"id": run_id},
-    )
+    """A worker that stops in good order gives its run back: it is the next to be taken, and that costs no attempt.
+
+    If it was to be cancelled meanwhile, it is.
+    """
+    with immediate(db):
+        db.execute(
+            """
+            update runs set status = 'queued', worker = null, attempt = attempt - 1, priority = ifnull(
+                (select max(q.priority) + 1 from runs q where q.status = 'queued'
+                    and (q.priority > runs.priority or (q.priority = runs.priority and q.id < runs.id))), priority)
+            where id = :id and status = 'running'
+            """,
+            {"id": run_id},
+        )
+        db.execute(
+            """
+            update runs set status = 'cancelled', reason = 'cancelled', finished_at = :now
+            where id = :id and status = 'queued' and cancel_requested = 1
+            """,
+            {"id": run_id, "now": now()},
+        )
+
+
+def put_all_back(db: Database) -> None:
+    """In a copy of the database nothing runs: its workers are stopped, and runs in training wait again."""
+    with immediate(db):
+        db.execute("update workers set state = 'stopped', run_id = null")
+        db.execute(
+            "update runs set status = 'queued', worker = null, attempt = max(0, attempt - 1) where status = 'running'"
+        )
+
+
+def reorder(db: Database, run_ids: Sequence[int]) -> None:
+    """Give waiting runs this order; whatever is queued later comes after them."""
+    with immediate(db):
+        for place, run_id in enumerate(run_ids):
+            db.execute(
+                "update runs set priority = :priority where id = :id and status = 'queued'",
+                {"id": run_id, "priority": len(run_ids) - place},
+            )

@@ -37,6 +37,27 @@ const tileCell = (tile, pick) => {
   return cell;
 };
 
+const AT_ONCE = 12; // rows that stand before the first paint; the window shows fewer
+
+const rowCells = (row, columns, pick) => {
+  const cells = [headCell(row)];
+  for (const tile of row.tiles) cells.push(tileCell(tile, pick));
+  for (let i = row.tiles.length; i < columns; i += 1) cells.push(make("div", "gap"));
+  return cells;
+};
+
+const topCells = (data) => {
+  if (!data.columns.some((column) => column.text)) return [];
+  const cells = [make("div", "corner", data.corner)];
+  for (const column of data.columns) {
+    const cell = make("div", "top");
+    cell.append(make("div", "text", column.text), make("div", "sub", column.sub));
+    cell.title = column.text;
+    cells.push(cell);
+  }
+  return cells;
+};
+
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".grid");
   const seen = JSON.stringify(data);
@@ -45,21 +66,17 @@ export default function ({ data, parentElement, setTriggerValue }) {
   root.style.setProperty("--px", `${data.px}px`);
   root.style.setProperty("--columns", data.columns.length);
   root.style.maxHeight = data.height ? `${data.height}px` : "none";
-  const cells = [];
-  if (data.columns.some((column) => column.text)) {
-    cells.push(make("div", "corner", data.corner));
-    for (const column of data.columns) {
-      const cell = make("div", "top");
-      cell.append(make("div", "text", column.text), make("div", "sub", column.sub));
-      cell.title = column.text;
-      cells.push(cell);
-    }
+  if (data.zoom && !root.zoom) {
+    root.zoom = zoomable(root);
+    root.before(zoomBar(root.zoom));
   }
   const pick = (token) => setTriggerValue("picked", token);
-  for (const row of data.rows) {
-    cells.push(headCell(row));
-    for (const tile of row.tiles) cells.push(tileCell(tile, pick));
-    for (let i = row.tiles.length; i < data.columns.length; i += 1) cells.push(make("div", "gap"));
-  }
-  root.replaceChildren(...cells);
+  const cells = (rows) => rows.flatMap((row) => rowCells(row, data.columns.length, pick));
+  root.replaceChildren(...topCells(data), ...cells(data.rows.slice(0, AT_ONCE)));
+  const rest = (from) => requestAnimationFrame(() => { // the others a frame's worth at a time
+    if (root.seen !== seen || from >= data.rows.length) return;
+    root.append(...cells(data.rows.slice(from, from + AT_ONCE)));
+    rest(from + AT_ONCE);
+  });
+  rest(AT_ONCE);
 }

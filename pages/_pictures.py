@@ -10,14 +10,28 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages._shared import go
-from workbench.gallery import Grid, Picture, facts, preview_url
+from workbench.compare import Comparison
+from workbench.gallery import Grid, Picture, Tile, facts, preview_url
 
 HERE = Path(__file__).parent
+
+
+def source(*names: str) -> str:
+    """Scripts or styles of one component, which must be one text."""
+    return "\n".join((HERE / name).read_text(encoding="utf-8") for name in names)
+
+
 _GRID = st.components.v2.component(
     "picture_grid",
     html='<div class="grid"></div>',
-    css=(HERE / "_grid.css").read_text(encoding="utf-8"),
-    js=(HERE / "_grid.js").read_text(encoding="utf-8"),
+    css=source("_zoom.css", "_grid.css"),
+    js=source("_zoom.js", "_grid.js"),
+)
+_COMPARE = st.components.v2.component(
+    "compare",
+    html='<div class="compare" tabindex="-1"></div>',
+    css=source("_zoom.css", "_compare.css"),
+    js=source("_zoom.js", "_compare.js"),
 )
 FLOW = """
 <style>
@@ -43,10 +57,28 @@ BIG = """
 """
 
 
-def picture_grid(grid: Grid, px: int, height: int | None, key: str) -> str | None:
-    """Show rows of tiles; returns the token of the tile that was clicked just now."""
-    data = {**asdict(grid), "px": px, "height": height}
+def picture_grid(grid: Grid, px: int, height: int | None, key: str, zoom: bool = False) -> str | None:
+    """Show rows of tiles; returns the token of the tile that was clicked just now.
+
+    ``zoom``: with a bar above to enlarge the same place of all pictures.
+    """
+    data = {**payload(grid), "px": px, "height": height, "zoom": zoom}
     return _GRID(data=data, key=key, on_picked_change=_ignore).picked
+
+
+def payload(grid: Grid) -> dict[str, Any]:
+    """A grid as JSON values; what is empty or false is left out, since there may be thousands of tiles."""
+
+    def told(tile: Tile | None) -> dict[str, Any] | None:
+        return None if tile is None else {name: value for name, value in vars(tile).items() if value}
+
+    rows = [{**vars(row), "tiles": [told(tile) for tile in row.tiles]} for row in grid.rows]
+    return {"corner": grid.corner, "columns": [vars(column) for column in grid.columns], "rows": rows}
+
+
+def compare_pictures(comparison: Comparison, px: int, key: str) -> None:
+    """Show two checkpoints cell by cell: beside each other, in turns, or as what differs."""
+    _COMPARE(data={**asdict(comparison), "px": px}, key=key)
 
 
 def picture_flow(pictures: Sequence[Picture], px: int) -> None:

@@ -5,16 +5,13 @@ from pathlib import Path
 import streamlit as st
 
 from pages import _shared as shared
+from pages._bases import base_field, models_folder
 from workbench import views
 from workbench.demo import NAME as DEMO
 from workbench.demo import add_demo
 from workbench.judges import list_judges
 from workbench.projects import ProjectError, add_project
 
-BASE_HELP = (
-    "`embedded` is the miniature that comes along; otherwise the folder of a Stable Diffusion 1.x model, in "
-    "diffusers layout."
-)
 FACE_HELP = (
     "Who measures likeness. `embedded` knows synthetic people only. For photos of real people: `buffalo_l` "
     "(weights for non-commercial research only; fetch it once with `python -m workbench doctor --download "
@@ -36,12 +33,14 @@ def new_project(primary: bool) -> None:
         trigger = middle.text_input("Trigger word", "zwx", help="A rare word that will mean this subject.")
         noun = right.text_input("Class noun", placeholder="woman", help="What it is: woman, man, dog.")
         with st.expander("Base model and judges"):
-            base = st.text_input("Base model", "embedded", help=BASE_HELP)
+            base = base_field(shared.open_workbench(), "Base model")
             face = judge("face")
             clip = judge("clip")
             strangers = st.text_input("Folder with other people's faces", help=STRANGERS_HELP)
         if st.form_submit_button("Make the project", type="primary" if primary else "secondary"):
             make(name, trigger, noun, base, face, clip, strangers)
+    with st.popover("Where are your base models?", icon=":material/folder_open:"):
+        models_folder(shared.open_workbench())
 
 
 def judge(kind: str, now: str | None = None, key: str | None = None) -> str:

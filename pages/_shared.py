@@ -11,7 +11,9 @@ from sqlite_utils import Database
 
 from workbench import analysis, patterns, queue, settings, views
 from workbench.device import DeviceInfo
+from workbench.progress import Progress
 from workbench.sentences import worker_state
+from workbench.waiting import NO_WORKER as NO_WORKER_CODE
 from workbench.workspace import Workspace
 
 HERE = Path(__file__).parent
@@ -37,6 +39,8 @@ def project_picker() -> None:
     made = st.session_state.pop("new project id", None)  # by a page; a widget's own key can't be set there
     if made in names:
         st.session_state["project"] = made
+    if st.session_state.get("project") not in names:
+        st.session_state.pop("project", None)  # it went into the bin
     if names:
         st.selectbox("Project", names, format_func=names.__getitem__, key="project", bind="query-params")
 
@@ -75,13 +79,12 @@ def reference(db: Database, project: dict[str, Any]) -> list[dict[str, Any]]:
     return views.photos(db, project["dataset_id"], "reference") if project["dataset_id"] else []
 
 
-def uploaded(files: list[Any]) -> list[tuple[str, bytes, str | None]]:
-    """Uploaded photos, each with the text of the .txt file of the same name."""
-    texts = {
-        Path(file.name).stem: file.getvalue().decode("utf-8", "replace") for file in files if file.name.endswith(".txt")
-    }
-    pictures = [file for file in files if not file.name.endswith(".txt")]
-    return [(file.name, file.getvalue(), texts.get(Path(file.name).stem)) for file in pictures]
+def waits(now: Progress) -> None:
+    """Why nothing of this is done now, if something keeps it."""
+    if now.waits == NO_WORKER_CODE:
+        st.warning(NO_WORKER, icon=":material/power_off:")
+    elif now.waits:
+        st.warning(plain(now.waits), icon=":material/pause:")
 
 
 def retry(run_id: int) -> None:

@@ -7,8 +7,10 @@ import pandas as pd
 import streamlit as st
 
 from pages import _shared as shared
+from pages._article import author_marks
+from pages._matrix import through_other_eyes
 from pages._pictures import picture_grid, show_preview
-from workbench import charts, gallery, rating, settings, views
+from workbench import charts, checkpoint_charts, gallery, rating, settings, views
 from workbench.contrast import contrast_table
 from workbench.metrics import METRICS
 from workbench.plan import plan_of
@@ -100,6 +102,7 @@ def by_setting() -> None:
     runs = [point["run_id"] for point in picked]
     last = tables.runs[tables.runs["run_id"].isin(runs)]
     behind("checkpoint_id", list(last["checkpoint_id"]), metric, "setting-pictures")
+    author_marks(db, project, setting)
     download(tables.runs, "runs")
 
 
@@ -124,10 +127,27 @@ def people_and_judge() -> None:
     download(tables.previews, "previews")
 
 
+def by_weight_change() -> None:
+    """A score over how far the weights were moved."""
+    metric = metric_choice()
+    chart = checkpoint_charts.score_by_change(tables, metric)
+    if chart is None:
+        st.info(
+            "No checkpoint has both a score and a measured weight change. Runs that are trained from now on measure it."
+        )
+        return
+    st.caption("Alpha, rate, optimiser and updates all act through this: how far the LoRA moves the model's weights.")
+    ids = [point["checkpoint_id"] for point in show(chart, "by-weight-change")]
+    behind("checkpoint_id", ids, metric, "weight-change-pictures")
+    download(tables.checkpoints, "checkpoints")
+
+
 VIEWS = {
     "Only one thing differs": only_one_differs,
     "One setting": by_setting,
     "Over the training": by_checkpoint,
+    "Weight change": by_weight_change,
+    "Other base or clip skip": lambda: through_other_eyes(db, project, tables, plan),
     "People and judge": people_and_judge,
 }
 

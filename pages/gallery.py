@@ -1,48 +1,132 @@
-"""Gallery: every checkpoint's previews of the same prompts and seeds, side by side."""
+"""Gallery: every checkpoint's previews of the same prompts and seeds, side by side, at a glance, or two against
+each other."""
+
+from typing import Any
 
 import streamlit as st
 
 from pages import _shared as shared
-from pages._pictures import picture_grid, show_preview
-from workbench import gallery, rating
+from pages._pictures import compare_pictures, picture_grid, show_preview
+from workbench import compare, contact_sheet, gallery, rating, views
 from workbench.plan import plan_of
 
 SIZES = {"S": 96, "M": 128, "L": 192, "XL": 320}
 ROLES = {"all": ("identity", "neutral"), "with the trigger": ("identity",), "without": ("neutral",)}
 
+
+def choose_strength() -> float:
+    """The LoRA strength to look at, where the plan has several."""
+    if len(plan.strengths) == 1:
+        return plan.main_strength
+    return float(
+        st.segmented_control("LoRA strength", plan.strengths, default=plan.main_strength, key="strength", required=True)
+    )
+
+
+def choose_size() -> int:
+    return SIZES[st.segmented_control("Size", SIZES, default="M", key="size", bind="query-params", required=True)]
+
+
+def choose_role() -> tuple[str, ...]:
+    return ROLES[
+        st.segmented_control("Prompts", ROLES, default="all", key="prompts", bind="query-params", required=True)
+    ]
+
+
+def choose_seeds() -> list[int]:
+    return list(st.pills("Preview seeds", plan.seeds, selection_mode="multi", default=plan.seeds[-1:], key="seeds"))
+
+
+def held_back() -> set[str]:
+    """Tokens of the pictures that wait to be rated, unless they are asked for all the same."""
+    held = rating.held_back_tokens(db, project, shared.rater())
+    if held and st.toggle(
+        f"Show the {len(held)} pictures that wait to be rated",
+        key="reveal",
+        help="Hidden, so that you rate them blind. What you have seen here you can't rate blind any more.",
+    ):
+        return set()
+    return held
+
+
+def every_checkpoint() -> None:
+    """Rows of checkpoints under shared prompts and seeds."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        seeds, role, strength, px = choose_seeds(), choose_role(), choose_strength(), choose_size()
+        last_only = st.toggle("Last checkpoints only", key="last", bind="query-params")
+    held = held_back()
+    chosen = gallery.choose(table, plan, roles=role, seeds=seeds, strength=strength, last_only=last_only)
+    grid = gallery.with_photos(gallery.preview_grid(chosen, plan, held), shared.reference(db, project))
+    picked = picture_grid(grid, px, 720, "gallery", zoom=True)
+    st.caption("Under each picture: its likeness (0 a stranger, 100 the person's own photos). Click one to enlarge it.")
+    if picked:
+        row = table[table["token"] == picked].iloc[0].to_dict()
+        show_preview(row, shared.all_settings(db, row))
+
+
+def one_picture() -> None:
+    """All patterns in one picture, to look at and to keep."""
+    seeds = choose_seeds() or list(plan.seeds)
+    picture = _sheet(
+        str(shared.workspace().home), views.revision(db), project, tuple(sorted(seeds)), frozenset(held_back())
+    )
+    st.image(picture, output_format="PNG", width="stretch")
+    st.download_button(
+        "Download the picture", picture, f"{project['name']}.png", "image/png", icon=":material/download:"
+    )
+    st.caption(
+        "The last checkpoint of every pattern, of its first training seed. The symbol at the picture's corner shows it "
+        "as large as the window."
+    )
+
+
+@st.cache_data(max_entries=4, show_spinner="Drawing ...")
+def _sheet(home: str, revision: int, project: dict[str, Any], seeds: tuple[int, ...], held: frozenset[str]) -> bytes:
+    sheet = contact_sheet.sheet_of(shared.workspace(), db, project, tables, seeds, held)
+    return contact_sheet.png(contact_sheet.draw(sheet))
+
+
+def two() -> None:
+    """Two checkpoints against each other."""
+    names = compare.comparable(table)
+    ids = list(names)
+    if len(ids) < 2:
+        st.info("There is only one row of pictures so far. Two are needed.", icon=":material/hourglass_empty:")
+        return
+    left, right = st.columns(2, gap="medium")
+    first, second = compare.to_begin_with(table)
+    a = left.selectbox("A", ids, ids.index(first), format_func=names.__getitem__, key="compare-a")
+    b = right.selectbox("B", ids, ids.index(second), format_func=names.__getitem__, key="compare-b")
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        seeds, role, strength, px = choose_seeds(), choose_role(), choose_strength(), choose_size()
+    held = held_back()
+    chosen = gallery.choose(table, plan, roles=role, seeds=seeds, strength=strength)
+    compare_pictures(compare.compare(chosen, a, b, held), max(px, 192), "compare")
+
+
+VIEWS = {
+    "Every checkpoint": every_checkpoint,
+    "All patterns in one picture": one_picture,
+    "Two against each other": two,
+}
+
 st.title("Gallery")
 db = shared.open_workbench()
 project = shared.project_or_stop(db)
-table = shared.tables(db, project["id"]).previews
+tables = shared.tables(db, project["id"])
+table = tables.previews
 if table.empty:
     shared.nothing_yet(
         "No previews yet. They appear as soon as the first checkpoint is saved.", "queue", "See the queue"
     )
-
 plan = plan_of(db, project["id"])
-with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-    seeds = st.pills("Preview seeds", plan.seeds, selection_mode="multi", default=plan.seeds[-1:], key="seeds")
-    role = st.segmented_control("Prompts", ROLES, default="all", key="prompts", bind="query-params", required=True)
-    strength = plan.main_strength
-    if len(plan.strengths) > 1:
-        strength = st.segmented_control(
-            "LoRA strength", plan.strengths, default=strength, key="strength", required=True
-        )
-    size = st.segmented_control("Size", SIZES, default="M", key="size", bind="query-params", required=True)
-    last_only = st.toggle("Last checkpoints only", key="last", bind="query-params")
-held = rating.held_back_tokens(db, project, shared.rater())
-if held:
-    reveal = st.toggle(
-        f"Show the {len(held)} pictures that wait to be rated",
-        key="reveal",
-        help="Hidden, so that you rate them blind. What you have seen here you can't rate blind any more.",
-    )
-    held = set() if reveal else held
-
-chosen = gallery.choose(table, plan, roles=ROLES[role], seeds=seeds, strength=strength, last_only=last_only)
-grid = gallery.preview_grid(chosen, plan, held)
-picked = picture_grid(gallery.with_photos(grid, shared.reference(db, project)), SIZES[size], 720, "gallery")
-st.caption("Under each picture: its likeness (0 a stranger, 100 the person's own photos). Click one to enlarge it.")
-if picked:
-    row = table[table["token"] == picked].iloc[0].to_dict()
-    show_preview(row, shared.all_settings(db, row))
+view = st.segmented_control(
+    "View",
+    VIEWS,
+    default="Every checkpoint",
+    key="gallery-view",
+    bind="query-params",
+    required=True,
+    label_visibility="collapsed",
+)
+VIEWS[view]()

@@ -6,7 +6,7 @@ import streamlit as st
 from sqlite_utils import Database
 
 from pages import _shared as shared
-from pages._judging import judging
+from pages._keep import bin_and_backup, keeping
 from pages._pictures import picture_grid
 from pages._projects import demo_button, new_project
 from workbench import charts, gallery, preflight, rating, views
@@ -38,8 +38,7 @@ def standing(project_id: int) -> None:
     )
     if not now.finished and now.runs_total:
         st.progress(now.share)
-        if now.worker is None:
-            st.warning(shared.NO_WORKER, icon=":material/power_off:")
+        shared.waits(now)
 
 
 def scores_text(now: Progress) -> str:
@@ -91,6 +90,7 @@ def welcome() -> None:
     )
     new_project(primary=True)
     demo_button()
+    bin_and_backup()
 
 
 db = shared.open_workbench()
@@ -108,8 +108,7 @@ for note in preflight.judges(db, project["id"]):
 standing(project["id"])
 best(db, project)
 failures([run for run in views.runs(db, project["id"]) if run["status"] == "failed"])
-with st.expander("Judges and prompts", icon=":material/rule:"):
-    judging(project["id"])
 with st.expander("New project", icon=":material/add:"):
     new_project(primary=False)
     demo_button()
+keeping(project)

@@ -8,40 +8,96 @@ import pandas as pd
 import streamlit as st
 
 from pages import _shared as shared
+from pages._photo_flaws import look_at_these
+from pages._photo_versions import split_again, version_list
 from pages._pictures import picture_flow
+from pages._traits import traits
 from workbench import gallery, photos, views
-from workbench.dataset_warnings import dataset_warnings
+from workbench.dataset_warnings import set_warnings
+from workbench.photo_file import SUFFIXES
+from workbench.photo_folder import subjects_in, uploaded
+from workbench.projects import ProjectError
+from workbench.subjects import add_subjects
 
-TYPES = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "txt"]
+TYPES = [suffix.lstrip(".") for suffix in SUFFIXES] + ["txt", "caption", "csv", "jsonl", "json"]
 SIDES = ["train", "reference"]
 SPLIT_HELP = (
-    "A quarter of the photos, at most ten, is held out as reference before any training: likeness is "
-    "measured against them. Nearly equal photos stay on one side. Folders train and reference fix it."
+    "A quarter of the photos, at most ten, is held out as reference before any training{why}. Nearly equal photos stay "
+    "on one side. Folders train and reference fix it."
+)
+CAPTIONS_HELP = (
+    "A CSV with the columns file, caption (or metadata.csv, metadata.jsonl). It goes before text files beside the "
+    "photos. Empty: those, and a captions.csv or metadata file in the folder."
 )
 
 
 def add(primary: bool) -> None:
     """Two ways in: a folder on this computer, which copies nothing over the network, or an upload."""
     by_folder, by_upload = st.tabs(["From a folder", "Upload"])
+    split_help = SPLIT_HELP.format(why=": likeness is measured against them" if judged else "")
     with by_folder:
         folder = st.text_input(
-            "Folder on this computer", placeholder=str(Path.home() / "photos" / "anna"), help=SPLIT_HELP
+            "Folder on this computer", placeholder=str(Path.home() / "photos" / "anna"), help=split_help
         )
+        captions = st.text_input("File with captions", placeholder="not needed", help=CAPTIONS_HELP)
         kind: Literal["primary", "secondary"] = "primary" if primary else "secondary"
         if st.button("Import the folder", type=kind, icon=":material/folder_open:"):
-            typed = folder.strip().strip('"')  # Windows copies paths with quotes
-            if typed:
-                path = Path(typed).expanduser()
-                bring_in(lambda **options: photos.add_folder(ws, project["id"], path, **options))
+            if path := typed_path(folder):
+                from_folder(path, typed_path(captions))
             else:
                 st.error("Which folder? Type or paste its path first.")
+        if path := st.session_state.get("several subjects"):
+            several_subjects(path)
     with by_upload:
         files = st.file_uploader(
-            "Photos, and a .txt with the caption for each if you have them", TYPES, True, help=SPLIT_HELP
+            "Photos, and the captions if you have them: a .txt for each, or one CSV", TYPES, True, help=split_help
         )
         if files and st.button("Import the uploaded photos", icon=":material/upload:"):
-            sources = shared.uploaded(files)
-            bring_in(lambda **options: photos.add_photos(ws, project["id"], sources, **options))
+            content = [(file.name, file.getvalue()) for file in files]
+            bring_in(lambda **options: photos.add_photos(ws, project["id"], uploaded(content), **options))
+
+
+def typed_path(text: str) -> Path | None:
+    """A path as people paste it: Windows copies paths with quotes."""
+    typed = text.strip().strip('"')
+    return Path(typed).expanduser() if typed else None
+
+
+def from_folder(path: Path, captions: Path | None) -> None:
+    """Import a folder; one that holds a folder for each subject is asked about first."""
+    if subjects_in(path):
+        st.session_state["several subjects"] = path
+        return
+    st.session_state.pop("several subjects", None)
+    bring_in(lambda **options: photos.add_folder(ws, project["id"], path, captions=captions, **options))
+
+
+def several_subjects(path: Path) -> None:
+    """Offer a project for each sub-folder with photos."""
+    names = [folder.name for folder in subjects_in(path)]
+    listed = ", ".join(names[:6]) + (" ..." if len(names) > 6 else "")
+    st.info(f"{len(names)} sub-folders have photos: {shared.plain(listed)}. Is each another subject?")
+    if not st.button(f"Make {len(names)} projects", icon=":material/group_add:"):
+        return
+    settings = {name: project[name] for name in ("base_model", "face_judge", "clip_judge", "strangers")}
+    bar = st.progress(0.0, "Reading the photos ...")
+    try:
+        made = add_subjects(
+            ws,
+            path,
+            project["trigger_word"],
+            project["class_noun"],
+            on_subject=lambda n, of, name: bar.progress(n / of, f"{n + 1} of {of}: {name}"),
+            **settings,
+        )
+    except (photos.PhotosError, ProjectError, OSError) as error:
+        bar.empty()
+        st.error(shared.plain(str(error)))
+        return
+    del st.session_state["several subjects"]
+    st.session_state["new project id"] = made[0].project_id
+    st.session_state["import"] = made[0].photos
+    st.rerun()
 
 
 def bring_in(work: Callable[..., photos.Import]) -> None:
@@ -67,13 +123,11 @@ def tell(done: photos.Import) -> None:
 
 def show(rows: list[dict[str, Any]]) -> None:
     """Every photo as it will be trained on, or held out, with its exact caption."""
-    for side, title in (
-        ("train", "Trained on"),
-        ("reference", "Held out: likeness is measured against these"),
-    ):
+    held_out = "Held out: likeness is measured against these" if judged else "Held out: no training sees these"
+    for side, title in (("train", "Trained on"), ("reference", held_out)):
         chosen = [row for row in rows if row["side"] == side]
         st.subheader(f"{title} ({len(chosen)})")
-        picture_flow([gallery.photo_picture(row) for row in chosen], 136)
+        picture_flow([gallery.photo_picture(row, faces=judged) for row in chosen], 136)
 
 
 def edit(rows: list[dict[str, Any]]) -> None:
@@ -117,8 +171,12 @@ def edit(rows: list[dict[str, Any]]) -> None:
 st.title("Photos")
 ws, db = shared.workspace(), shared.open_workbench()
 project = shared.project_or_stop(db)
+judged = project["face_judge"] != "none"  # else nobody looks for faces, and nothing is said of them
 if "import" in st.session_state:
     tell(st.session_state.pop("import"))
+if "photos said" in st.session_state:
+    level, text = st.session_state.pop("photos said")
+    {"error": st.error, "info": st.info}[level](shared.plain(text))
 if project["dataset_id"] is None:
     st.markdown("Add 15 or more photos of one subject: sharp, different days, places and light.")
     add(primary=True)
@@ -127,10 +185,17 @@ if project["dataset_id"] is None:
 version = views.dataset(db, project["dataset_id"]) or {}
 rows = views.photos(db, project["dataset_id"])
 st.caption(shared.plain(gallery.version_text(version)))
-for warning in dataset_warnings(rows, version["size_px"], faces=project["face_judge"] != "none"):
+for warning in set_warnings(rows, faces=judged):
     st.warning(shared.plain(warning), icon=":material/info:")
 with st.expander("Add photos", icon=":material/add_photo_alternate:"):
     add(primary=False)
 with st.expander("Edit captions and the split", icon=":material/edit:"):
     edit(rows)
+with st.expander("Captions without permanent traits", icon=":material/notes:"):
+    traits(project, version, rows)
+with st.expander("Split again", icon=":material/shuffle:"):
+    split_again(project)
+with st.expander("Versions", icon=":material/history:"):
+    version_list(db, project)
+look_at_these(db, project, rows)
 show(rows)

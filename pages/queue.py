@@ -1,5 +1,6 @@
 """Queue: how far the sweep is, what trains now, and what became of every run."""
 
+import contextlib
 from typing import Any
 
 import streamlit as st
@@ -7,7 +8,7 @@ from sqlite_utils import Database
 
 from pages import _shared as shared
 from pages._pictures import picture_grid
-from workbench import charts, gallery, queue, rating, run_log, sentences, views
+from workbench import charts, gallery, hours, queue, rating, run_log, sentences, views
 from workbench.plan import plan_of
 from workbench.progress import Progress, progress
 from workbench.words import duration
@@ -20,7 +21,8 @@ def sweep() -> None:
     """Everything that moves, read anew every two seconds while the page is open."""
     db = shared.open_workbench()
     listed = views.runs(db, project["id"])
-    overview(progress(db, project["id"]))
+    now = progress(db, project["id"])
+    overview(now)
     chosen = table(listed)
     detail(chosen)
 
@@ -37,8 +39,50 @@ def overview(now: Progress) -> None:
     if now.eta_s and not now.finished:
         parts.append(f"about {duration(now.eta_s)} left")
     st.progress(now.share, " · ".join(parts))
-    if now.worker is None and not now.finished:
-        st.warning(shared.NO_WORKER, icon=":material/power_off:")
+    if not now.finished or hours.is_paused(shared.open_workbench()):
+        shared.waits(now)
+
+
+def controls() -> None:
+    """Pause or resume the whole queue."""
+    paused = hours.is_paused(shared.open_workbench())
+    st.button(
+        "Resume" if paused else "Pause",
+        icon=":material/play_arrow:" if paused else ":material/pause:",
+        type="primary" if paused else "secondary",
+        help="What trains saves its state and goes on from there later. Previews and scores stop too.",
+        on_click=switch,
+        args=(not paused,),
+    )
+
+
+def switch(pause: bool) -> None:
+    """Pause the queue, or let it go on. (A database that the page has open belongs to the page's own thread.)"""
+    (hours.pause if pause else hours.resume)(shared.open_workbench())
+
+
+def run_hours() -> None:
+    """The hours in which the queue may work."""
+    db = shared.open_workbench()
+    now = hours.window(db)
+    with st.popover(f"Works {now}" if now else "Works at any hour", icon=":material/schedule:"):
+        st.markdown("Train and make pictures only at certain hours, such as at night.")
+        night = now or hours.parse_window("22:00-07:00")
+        start, end = st.columns(2)
+        first = start.time_input("From", night.start, step=900)
+        last = end.time_input("Until", night.end, step=900)
+        with st.container(horizontal=True):
+            if st.button("Only in these hours", type="primary"):
+                try:
+                    hours.set_window(db, hours.make_window(first, last))
+                except hours.HoursError as error:
+                    st.error(shared.plain(str(error)))
+                else:
+                    st.rerun()
+            if st.button("At any hour", disabled=now is None):
+                hours.set_window(db, None)
+                st.rerun()
+        st.caption("Times of this computer. What trains when the time is over saves its state and waits.")
 
 
 def table(listed: list[dict[str, Any]]) -> dict[str, Any]:
@@ -72,7 +116,8 @@ def table(listed: list[dict[str, Any]]) -> dict[str, Any]:
 def detail(run: dict[str, Any]) -> None:
     """One run: its loss, its log, the pictures that it has made so far."""
     db = shared.open_workbench()
-    st.subheader(shared.plain(f"{run['label']}, seed {run['seed']}: {sentences.status_word(run['status'])}"))
+    name = f"{views.run_name(run)}, seed {run['seed']}"
+    st.subheader(shared.plain(f"{name}: {sentences.status_word(run['status'])}"))
     st.caption(views.how_far(db, run))
     why = views.why(run)
     if why:
@@ -88,6 +133,8 @@ def detail(run: dict[str, Any]) -> None:
                 args=(run["id"],),
                 disabled=asked,
             )
+        if run["status"] == "queued":
+            order(run["id"])
         if run["status"] in ("failed", "cancelled"):
             st.button(
                 "Retry",
@@ -110,6 +157,27 @@ def detail(run: dict[str, Any]) -> None:
     with log:
         st.code(lines or "nothing logged yet", language=None, height=280, wrap_lines=True)
     samples(db, run)
+
+
+PLACES: dict[queue.Where, str] = {
+    "first": ":material/vertical_align_top:",
+    "up": ":material/arrow_upward:",
+    "down": ":material/arrow_downward:",
+    "last": ":material/vertical_align_bottom:",
+}
+
+
+def order(run_id: int) -> None:
+    """Buttons that move a waiting run."""
+    for where, icon in PLACES.items():
+        st.button(where.capitalize(), icon=icon, key=f"{where}-{run_id}", on_click=move, args=(run_id, where))
+
+
+def move(run_id: int, where: queue.Where) -> None:
+    """Move a run in the queue, and keep it open below; if it trains by now there is nothing left to move."""
+    with contextlib.suppress(queue.QueueError):
+        queue.move(shared.open_workbench(), run_id, where)
+    st.session_state["ticked run"] = run_id
 
 
 def cancel(run_id: int) -> None:
@@ -139,4 +207,7 @@ ws, db = shared.workspace(), shared.open_workbench()
 project = shared.project_or_stop(db)
 if not views.runs(db, project["id"]):
     shared.nothing_yet("Nothing is queued. Choose patterns and seeds, and queue them.", "patterns", "Choose patterns")
+with st.container(horizontal=True):
+    controls()
+    run_hours()
 sweep()

@@ -7,9 +7,10 @@ from typing import Any
 import streamlit as st
 
 from pages import _shared as shared
+from pages._checkpoints import checkpoint_measurements
 from pages._pictures import picture_grid, show_preview
 from pages._settings import one_change
-from workbench import charts, gallery, patterns, queue, rating, run_log, sentences, settings, views
+from workbench import bin, charts, gallery, patterns, queue, rating, run_log, sentences, settings, views
 from workbench.plan import plan_of
 from workbench.words import duration
 
@@ -63,6 +64,41 @@ def retrain() -> None:
             again(lambda: queue.retrain(db, run["id"], changes=changes, label=label))
 
 
+def longer_and_final() -> None:
+    """What can be made of a finished run: train it longer, or once more on all photos."""
+    if run["status"] != "done":
+        return
+    longer, final = st.columns([2, 3], gap="large")
+    with longer:
+        st.markdown("**Train longer**")
+        st.caption("Goes on from the end of this run as a new one; what is here stays.")
+        epochs = st.number_input("Epochs in all", min_value=1, value=config.epochs * 2, step=1)
+        if st.button("Go on", icon=":material/fast_forward:"):
+            again(lambda: queue.extend(ws, db, run["id"], epochs=int(epochs)))
+    with final:
+        st.markdown("**Final: on all photos**")
+        st.caption(
+            "Trains this pattern once more with the reference photos too, for a LoRA to use. Its likeness can't be "
+            "measured then: no photo is left that it hasn't seen."
+        )
+        if st.button("Train on all photos", icon=":material/workspace_premium:", disabled=bool(run["final"])):
+            again(lambda: queue.train_final(db, run["id"]))
+
+
+def delete() -> None:
+    """Put the run into the bin."""
+    if run["status"] == "running":
+        st.caption("It trains now. Cancel it on the Queue page before you delete it.")
+    elif st.button("Move this run to the bin", icon=":material/delete:"):
+        try:
+            bin.delete_run(db, run["id"])
+        except bin.BinError as error:
+            st.error(shared.plain(str(error)))
+        else:
+            st.toast("In the bin. Home has a way back.")
+            shared.go("queue")
+
+
 def again(work: Callable[[], object]) -> None:
     try:
         work()
@@ -107,15 +143,20 @@ ws, db = shared.workspace(), shared.open_workbench()
 run = wanted_run()
 project = shared.project_of(db, run)
 config = patterns.get(db, run["pattern_id"])
-st.title(shared.plain(f"{run['label']}, seed {run['seed']}"))
+st.title(shared.plain(f"{views.run_name(run)}, seed {run['seed']}"))
 st.caption(f"Run {run['id']} of {shared.plain(project['name'])}")
+if run["final"]:
+    st.info("Trained on all photos, the reference photos too: not scored for likeness, and compared with nothing.")
 facts()
 retrain()
+longer_and_final()
 pictures()
 points = run_log.losses(ws, run["id"])
 if points:
     st.subheader("Loss")
     st.altair_chart(charts.loss_curve(points), height=300)
+checkpoint_measurements(db, run["id"])
 checkpoints()
 st.subheader("Settings")
 st.dataframe(settings.in_force(config, run["effective"]), hide_index=True, height="content")
+delete()

@@ -9,7 +9,8 @@ from PIL import Image, ImageDraw, ImageFilter
 from sqlite_utils import Database
 
 from db import library, now, ratings, results, runs
-from trainer.config import TrainConfig, effective
+from trainer.config import TrainConfig
+from trainer.effective import effective
 from workbench import patterns
 from workbench.device import DeviceInfo
 from workbench.judges import JudgeInfo, clip_judge_info, face_judge_info

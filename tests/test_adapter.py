@@ -9,6 +9,7 @@ from torch import nn
 
 from trainer.adapter import AdapterError, attach, swapped, targets, use
 from trainer.base import encode
+from trainer.module import Module, column_lengths
 
 SD15_UNET = {
     "sample_size": 64,
@@ -42,6 +43,19 @@ def golden_names():
     return unet + [f"lora_te_text_model_encoder_layers_{n}_{part}" for n in range(12) for part in parts]
 
 
+def golden_convolutions():
+    """The 86 names that conv_dim adds for Stable Diffusion 1.x, spelled out by hand."""
+    resnets = [f"down_blocks_{block}_resnets_{i}" for block in range(4) for i in (0, 1)]
+    resnets += ["mid_block_resnets_0", "mid_block_resnets_1"]
+    resnets += [f"up_blocks_{block}_resnets_{i}" for block in range(4) for i in range(3)]
+    wider = ["down_blocks_1_resnets_0", "down_blocks_2_resnets_0", *(name for name in resnets if "up_" in name)]
+    names = [f"{resnet}_{one}" for resnet in resnets for one in ("conv1", "conv2", "time_emb_proj")]
+    names += [f"{resnet}_conv_shortcut" for resnet in wider]
+    names += [f"down_blocks_{block}_downsamplers_0_conv" for block in (0, 1, 2)]
+    names += [f"up_blocks_{block}_upsamplers_0_conv" for block in (0, 1, 2)]
+    return [f"lora_unet_{name}" for name in names]
+
+
 @pytest.fixture(scope="module")
 def sd15(base):
     """Stable Diffusion 1.5's own sizes without its weights."""
@@ -73,6 +87,8 @@ def attached(base, name="one", seed=0, dim=4, alpha=1.0, text_encoder=True, fill
         with torch.no_grad():
             for module in adapter.modules.values():
                 module.up.normal_(std=0.05, generator=generator)
+                if module.dora_scale is not None:
+                    module.dora_scale.mul_(1 + 0.1 * torch.randn(module.dora_scale.shape, generator=generator))
     return adapter
 
 
@@ -89,9 +105,34 @@ def speak(base, grad=False):
         return base.unet(noise, 300, embeddings, return_dict=False)[0]
 
 
-def answer(base, adapter=None, strength=1.0, grad=False):
-    with use(base, adapter, strength):
+def answer(base, adapter=None, strength=1.0, grad=False, training=False):
+    with use(base, adapter, strength, training):
         return speak(base, grad)
+
+
+def layers(base):
+    """Two adapted layers of the U-Net, a linear one and a 3x3 convolution with stride 2, with something to read."""
+    mid, down = base.unet.mid_block.attentions[0], base.unet.down_blocks[1].downsamplers[0]
+    generator = torch.Generator().manual_seed(1)
+    return [
+        (
+            "lora_unet_mid_block_attentions_0_transformer_blocks_0_ff_net_2",
+            lambda: mid.transformer_blocks[0].ff.net[2],
+            torch.randn(2, 3, 512, generator=generator),
+        ),
+        (
+            "lora_unet_down_blocks_1_downsamplers_0_conv",
+            lambda: down.conv,
+            torch.randn(2, 128, 6, 6, generator=generator),
+        ),
+    ]
+
+
+def by_weight(layer, weight, x):
+    """What a layer says with another weight."""
+    if weight.dim() == 2:
+        return nn.functional.linear(x, weight, layer.bias)
+    return nn.functional.conv2d(x, weight, layer.bias, layer.stride, layer.padding)
 
 
 def fingerprint(base):
@@ -141,6 +182,204 @@ def test_the_miniature_has_the_same_modules_for_its_own_depth(base):
     golden = [name for name in golden_names() if not any(f"layers_{n}_" in name for n in range(4, 12))]
     assert list(targets(base)) == sorted(golden)
     assert len(golden) == 192 + 24
+
+
+def test_locon_adds_exactly_the_86_modules_of_sd_scripts(sd15):
+    names = golden_names() + golden_convolutions()
+    assert len(names) == len(set(names)) == 264 + 86
+    assert list(targets(sd15, convolutions=True)) == sorted(names)
+    assert sum(name.startswith("lora_unet_") for name in names) == 278
+
+
+def test_locon_gives_3x3_convolutions_their_own_dim_and_alpha(sd15):
+    adapter = attached(sd15, dim=8, alpha=4.0, conv_dim=2, conv_alpha=3.0, filled=False)
+    place = "lora_unet_up_blocks_1_"
+    shapes = {  # down, up, alpha
+        f"{place}resnets_0_conv1": ((2, 2560, 3, 3), (1280, 2, 1, 1), 3.0),
+        f"{place}resnets_0_conv_shortcut": ((8, 2560, 1, 1), (1280, 8, 1, 1), 4.0),
+        f"{place}resnets_0_time_emb_proj": ((8, 1280), (1280, 8), 4.0),
+        f"{place}upsamplers_0_conv": ((2, 1280, 3, 3), (1280, 2, 1, 1), 3.0),
+        "lora_unet_down_blocks_0_downsamplers_0_conv": ((2, 320, 3, 3), (320, 2, 1, 1), 3.0),
+        f"{place}attentions_0_proj_in": ((8, 1280, 1, 1), (1280, 8, 1, 1), 4.0),
+    }
+    for name, (down, up, alpha) in shapes.items():
+        module = adapter.modules[name]
+        assert (tuple(module.down.shape), tuple(module.up.shape), module.alpha) == (down, up, alpha)
+    assert adapter.scale == 0.5
+    adapter.detach()
+
+
+def test_conv_alpha_that_is_not_given_scales_by_1(base):
+    adapter = attached(base, conv_dim=3)
+    assert adapter.modules["lora_unet_down_blocks_0_resnets_0_conv1"].scale == 1
+    adapter.detach()
+
+
+def test_locon_under_attention_only_adds_the_same_convolutions(sd15):
+    names = targets(sd15, "attention", text_encoder=False, convolutions=True)
+    assert len(names) == 16 * 8 + 86
+    assert set(golden_convolutions()) < set(names)
+
+
+def test_a_convolution_adds_its_scaled_two_convolutions(base):
+    adapter = attached(base, conv_dim=2, conv_alpha=3.0)
+    for name, layer, x in layers(base):
+        module, plain = adapter.modules[name], layer().get_base_layer()
+        with torch.no_grad(), use(base, adapter, 0.5):
+            said = layer()(x)
+        delta = module.scale * torch.einsum("or,r...->o...", module.up.flatten(1), module.down)
+        torch.testing.assert_close(said, by_weight(plain, plain.weight + 0.5 * delta, x), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(adapter.modules[name].scale, 1.5)
+    adapter.detach()
+
+
+def test_the_other_modules_start_the_same_with_and_without_convolutions(base):
+    plain, locon = attached(base, "plain", filled=False), attached(base, "locon", conv_dim=2, filled=False)
+    assert all(torch.equal(module.down, locon.modules[name].down) for name, module in plain.modules.items())
+    assert len(locon.modules) > len(plain.modules)
+    locon.detach()
+    plain.detach()
+
+
+def test_rslora_scales_by_alpha_over_the_root_of_dim_and_saves_that_as_kohyas_alpha(base):
+    adapter = attached(base, dim=16, alpha=3.0, conv_dim=4, conv_alpha=1.0, rslora=True)
+    module = adapter.modules["lora_te_text_model_encoder_layers_0_mlp_fc1"]
+    assert (module.alpha, module.scale, adapter.scale) == (12.0, 0.75, 0.75)  # 3 x sqrt 16; 3 / sqrt 16
+    assert adapter.modules["lora_unet_mid_block_resnets_0_conv1"].scale == 0.5  # 1 / sqrt 4
+    layer = base.text_encoder.encoder.layers[0].mlp.fc1
+    x = torch.randn(3, 128, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad(), use(base, adapter):
+        change = layer(x) - by_weight(layer, layer.weight, x)
+        torch.testing.assert_close(change, 0.75 * x @ module.down.T @ module.up.T, atol=1e-5, rtol=1e-4)
+    adapter.detach()
+
+
+def test_a_dora_by_hand():
+    """W = [[3, 0], [4, 1]], scale x up @ down = [[0, 2], [-4, 0]]: columns (3, 0), (2, 1) of length 3, sqrt 5."""
+    module = Module(torch.eye(2), torch.tensor([[0.0, 1.0], [-2.0, 0.0]]), 4.0, torch.tensor([[6.0, 1.0]]))
+    plain = torch.tensor([[3.0, 0.0], [4.0, 1.0]])
+    whole = torch.tensor([[6.0, 2 / math.sqrt(5)], [0.0, 1 / math.sqrt(5)]])
+    assert torch.equal(column_lengths(plain), torch.tensor([[5.0, 1.0]]))
+    torch.testing.assert_close(module.weight(plain), whole)
+    torch.testing.assert_close(module.weight(plain, 0.5), (plain + whole) / 2)  # as ComfyUI, Forge and A1111 do
+    torch.testing.assert_close(module.weight(plain, 0.0), plain)
+
+
+def test_a_dora_layer_says_what_its_merged_weight_says(base):
+    adapter = attached(base, conv_dim=2, conv_alpha=1.0, dora=True)
+    for name, layer, x in layers(base):
+        module, plain = adapter.modules[name], layer().get_base_layer()
+        for strength in (1.0, 0.5, -1.0):
+            with torch.no_grad(), use(base, adapter, strength):
+                said = layer()(x)
+            wanted = by_weight(plain, module.weight(plain.weight.detach(), strength), x)
+            torch.testing.assert_close(said, wanted, atol=2e-5, rtol=1e-4)
+    adapter.detach()
+
+
+def test_a_dora_layer_learns_as_the_paper_says_with_the_norm_held_still(base):
+    adapter = attached(base, conv_dim=2, conv_alpha=1.0, dora=True)
+    for name, layer, x in layers(base):
+        module, plain = adapter.modules[name], layer().get_base_layer()
+        with use(base, adapter):
+            layer()(x).square().sum().backward()
+        copies = [tensor.detach().clone().requires_grad_() for tensor in module.tensors.values()]
+        down, up, lengths = copies
+        whole = plain.weight + module.scale * torch.einsum("or,r...->o...", up.flatten(1), down)
+        by_weight(plain, whole * lengths / column_lengths(whole).detach(), x).square().sum().backward()
+        for ours, theirs in zip(module.tensors.values(), copies, strict=True):
+            torch.testing.assert_close(ours.grad, theirs.grad, atol=1e-2, rtol=1e-3)
+    adapter.detach()
+
+
+def test_a_fresh_dora_has_the_lengths_of_the_bases_columns_and_changes_no_bit(base):
+    adapter = attached(base, dora=True, filled=False)
+    weight = base.unet.mid_block.attentions[0].proj_in.weight.detach()
+    lengths = adapter.modules["lora_unet_mid_block_attentions_0_proj_in"].dora_scale
+    assert lengths.shape == (1, 128, 1, 1) and lengths.requires_grad
+    torch.testing.assert_close(lengths.flatten(), weight.flatten(1).square().sum(0).sqrt())
+    assert torch.equal(answer(base, adapter), answer(base))
+    assert len(adapter.parameters()) == 3 * 216 and len(adapter.parameters("text_encoder")) == 3 * 24
+    adapter.detach()
+
+
+def test_a_dora_state_goes_back_bit_for_bit_and_fits_no_plain_adapter(base, adapter):
+    dora = attached(base, "dora", dora=True)
+    state = dora.state()
+    assert len(state) == 4 * 216
+    again = attached(base, "again", seed=9, dora=True)
+    again.load_state(state)
+    assert all(torch.equal(tensor, state[key]) for key, tensor in again.state().items())
+    with pytest.raises(AdapterError, match="dora_scale"):
+        adapter.load_state(state)
+    again.detach()
+    dora.detach()
+
+
+def test_dora_and_plain_adapters_live_on_one_base_and_leave_it_as_it_was(base):
+    before, plain = fingerprint(base), answer(base)
+    dora, other = attached(base, "dora", dora=True, conv_dim=2), attached(base, "other", seed=2)
+    wanted, others = answer(base, dora), answer(base, other)
+    with use(base, dora, 0.5):
+        assert torch.equal(answer(base, other), others)
+        answer(base, dora, 2.0)
+        torch.testing.assert_close(speak(base), answer(base, dora, 0.5), atol=0, rtol=0)
+    assert torch.equal(answer(base, dora), wanted) and not torch.equal(wanted, others)
+    other.detach()
+    assert torch.equal(answer(base, dora), wanted)
+    dora.detach()
+    assert torch.equal(answer(base), plain)
+    assert_untouched(base, before)
+
+
+def test_dropout_zeroes_that_share_behind_lora_down_and_makes_up_for_it(base):
+    chance = torch.Generator().manual_seed(4)
+    adapter = attached(base, dim=16, dropout=0.25, chance=chance)
+    name = "lora_te_text_model_encoder_layers_2_self_attn_v_proj"
+    module, layer = adapter.modules[name], base.text_encoder.encoder.layers[2].self_attn.v_proj
+    x = torch.randn(50, 128, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad(), use(base, adapter, training=True):
+        said = layer(x)
+    kept = torch.empty(50, 16).bernoulli_(0.75, generator=torch.Generator().manual_seed(4))
+    assert 0.2 < 1 - kept.mean() < 0.3
+    wanted = by_weight(layer, layer.weight, x) + module.scale * (x @ module.down.T * kept / 0.75) @ module.up.T
+    torch.testing.assert_close(said, wanted, atol=1e-5, rtol=1e-4)
+    adapter.detach()
+
+
+def test_dropout_is_off_outside_training_and_draws_from_its_own_generator_alone(base):
+    chance = torch.Generator().manual_seed(4)
+    adapter, sure = attached(base, "chance", dropout=0.5, chance=chance), attached(base, "sure")
+    first, whole = chance.get_state(), torch.random.get_rng_state()
+    torch.testing.assert_close(answer(base, adapter), answer(base, sure))
+    assert torch.equal(chance.get_state(), first)
+    one, two = answer(base, adapter, training=True), answer(base, adapter, training=True)
+    assert not torch.equal(one, two)
+    with use(base, adapter, training=True):
+        torch.testing.assert_close(answer(base, adapter), answer(base, sure))  # a proof in the midst of training
+        assert adapter.training
+    assert not adapter.training and torch.equal(torch.random.get_rng_state(), whole)
+    chance.set_state(first)  # as a resumed run does
+    assert torch.equal(answer(base, adapter, training=True), one)
+    sure.detach()
+    adapter.detach()
+
+
+@pytest.mark.parametrize("kind", [{}, {"dora": True}])
+def test_dropout_trains_the_same_again_from_the_same_state_of_chance(base, kind):
+    chance = torch.Generator().manual_seed(4)
+    states = []
+    for _ in range(2):
+        chance.manual_seed(4)
+        adapter = attached(base, filled=False, dropout=0.5, chance=chance, **kind)
+        optimizer = torch.optim.AdamW(adapter.parameters(), lr=1e-3)
+        for _ in range(2):
+            answer(base, adapter, grad=True, training=True).square().mean().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+        states.append(adapter.state())
+        adapter.detach()
+    assert all(torch.equal(tensor, states[1][key]) for key, tensor in states[0].items())
 
 
 def test_attention_only_leaves_out_feed_forward_and_projections(sd15):
@@ -384,3 +623,8 @@ def test_a_name_is_used_once_and_sizes_are_positive(base, adapter):
     for dim, alpha in ((0, 1.0), (4, 0.0), (4, float("nan"))):
         with pytest.raises(AdapterError, match=f"dim is {dim}"):
             attached(base, "zero", dim=dim, alpha=alpha)
+    with pytest.raises(AdapterError, match="conv_dim is 0"):
+        attached(base, "zero", conv_dim=0)
+    for dropout in (1.0, -0.1, 0.5):  # the last has no generator
+        with pytest.raises(AdapterError, match=f"dropout is {dropout}"):
+            attached(base, "zero", dropout=dropout)

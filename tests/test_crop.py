@@ -6,7 +6,7 @@ from PIL import Image
 from skimage import data
 
 from workbench.crop import crop_square, fitted, square_for
-from workbench.finder import FaceFinder, face_square
+from workbench.finder import FaceFinder, face_square, share_outside
 from workbench.judges import face_judge_info
 from workbench.judges.face import FaceJudge
 
@@ -109,9 +109,37 @@ def test_nothing_is_found_where_no_person_is(picture, embedded):
 def test_a_real_photo_is_cut_around_its_face(astronaut):
     wide = Image.new("RGB", (1200, 512), "gray")
     wide.paste(astronaut, (688, 0))  # the face is now around x = 912, out of the middle square
-    square, how, face_px = face_square(wide, FaceFinder())
-    assert how == "face" and square.size == (512, 512) and 80 < face_px < 140
-    assert holds(FaceFinder().box(square), 912 - (1200 - 512), 115)
+    square = face_square(wide, FaceFinder())
+    assert square.how == "face" and square.picture.size == (512, 512) and 80 < square.face_px < 140
+    assert holds(FaceFinder().box(square.picture), 912 - (1200 - 512), 115)
+    assert square.face_cut == 0 and square.faces == 1
+
+
+def test_a_face_that_is_cut_off_is_told_by_how_much(subject, embedded):
+    photo = Image.open(subject / "train" / "00.jpg")
+    _, top, _, bottom = FaceFinder(embedded).box(photo)
+    half = photo.crop((0, round(top + 0.3 * (bottom - top)), photo.width, photo.height))
+    assert face_square(photo, FaceFinder(embedded)).face_cut == 0
+    assert 0.1 < face_square(half, FaceFinder(embedded)).face_cut < 0.4
+
+
+def test_the_share_outside_a_frame():
+    frame = (0, 0, 100, 100)
+    assert share_outside((10, 10, 50, 50), frame) == 0
+    assert share_outside((-25, 0, 75, 100), frame) == 0.25
+    assert share_outside((-50, -50, 50, 50), frame) == 0.75
+    assert share_outside((200, 0, 300, 100), frame) == 1
+
+
+def test_several_faces_are_counted_where_they_are_in_the_square(subject, embedded):
+    pair = Image.new("RGB", (512, 512), "gray")
+    for number, place in enumerate([(0, 100), (256, 100)]):
+        pair.paste(Image.open(subject / "train" / f"0{number}.jpg"), place)
+    assert face_square(pair, FaceFinder(embedded)).faces == 2
+    wide = Image.new("RGB", (1024, 256), "gray")
+    for number, place in enumerate([(0, 0), (768, 0)]):
+        wide.paste(Image.open(subject / "train" / f"0{number}.jpg"), place)
+    assert face_square(wide, FaceFinder(embedded)).faces == 1
 
 
 def test_the_embedded_judge_is_asked_first_on_its_own_people(subject, embedded):

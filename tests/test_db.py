@@ -1,12 +1,13 @@
 """The database: what is stored comes back, and nothing that people made can be lost."""
 
+import json
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import db as database
-from db import library, migrations, ratings, results, runs
+from db import library, meta, migrations, ratings, results, runs
 
 
 @pytest.fixture
@@ -320,3 +321,282 @@ def test_two_processes_may_open_a_new_file_at_once(tmp_path):
 
     with ThreadPoolExecutor(8) as pool:
         assert len(set(pool.map(open_one, range(8)))) == 1
+
+
+# an upgrade from the first release
+
+# As the first release stored it: its settings, and the hash that it gave them.
+OLD_CONFIG = json.dumps(
+    {
+        "alpha": 16.0,
+        "base_model": "embedded",
+        "batch_size": 4,
+        "clip_skip": 1,
+        "dim": 16,
+        "epochs": 10,
+        "flip": False,
+        "learning_rate": 0.002,
+        "lr_scheduler": "constant",
+        "max_grad_norm": 1.0,
+        "max_updates": None,
+        "min_snr_gamma": None,
+        "mixed_precision": "no",
+        "modules": "kohya",
+        "optimizer": "adamw",
+        "repeats": 1,
+        "resolution": None,
+        "save_every": 1,
+        "save_precision": "fp16",
+        "save_unit": "epochs",
+        "text_encoder_lr": None,
+        "train_text_encoder": True,
+        "warmup_updates": 0,
+        "weight_decay": 0.01,
+    }
+)
+OLD_HASH = "42a8c5c56c1de8dd11494d2a714ec8c941f33d9710766224522f0125fe79e7ea"
+OLD_ROWS = {
+    "plans": {"id": 1, "hash": "p", "config": "{}", "created_at": 1.0},
+    "projects": {
+        "id": 1,
+        "name": "Anna",
+        "trigger_word": "zwx",
+        "class_noun": "woman",
+        "base_model": "embedded",
+        "face_judge": "embedded",
+        "clip_judge": "none",
+        "strangers": "/faces",
+        "dataset_id": None,
+        "plan_id": 1,
+        "created_at": 1.0,
+    },
+    "datasets": {
+        "id": 1,
+        "project_id": 1,
+        "version": 1,
+        "hash": "d",
+        "trigger_word": "zwx",
+        "class_noun": "woman",
+        "size_px": 64,
+        "created_at": 1.0,
+    },
+    "photos": {"id": 1, "dataset_id": 1, **photo(0), "face_px": None},
+    "patterns": {"id": 1, "hash": OLD_HASH, "config": OLD_CONFIG, "created_at": 1.0},
+    "pattern_labels": {
+        "id": 1,
+        "project_id": 1,
+        "pattern_id": 1,
+        "label": "baseline",
+        "note": "n",
+        "position": 1,
+        "created_at": 1.0,
+    },
+    "workers": {
+        "id": "w",
+        "pid": 1,
+        "device": '{"kind": "cpu", "name": "2 cores", "precisions": ["no"]}',
+        "state": "stopped",
+        "run_id": 1,
+        "started_at": 1.0,
+        "seen_at": 1.0,
+    },
+    "runs": {
+        "id": 1,
+        "project_id": 1,
+        "pattern_id": 1,
+        "dataset_id": 1,
+        "seed": 7,
+        "status": "done",
+        "reason": None,
+        "reason_params": "{}",
+        "effective": '{"dim": 16}',
+        "device": "cpu",
+        "priority": 2,
+        "attempt": 1,
+        "worker": "w",
+        "cancel_requested": 0,
+        "step": 8,
+        "total_steps": 8,
+        "loss": 0.1,
+        "train_seconds": 4.5,
+        "queued_at": 1.0,
+        "started_at": 2.0,
+        "seen_at": 3.0,
+        "finished_at": 4.0,
+    },
+    "checkpoints": {
+        "id": 1,
+        "run_id": 1,
+        "updates": 8,
+        "images_seen": 32,
+        "epoch": 1.0,
+        "file": "runs/1/a.safetensors",
+        "sha256": "x",
+        "bytes": 9,
+        "proof": "{}",
+        "is_last": 1,
+        "created_at": 1.0,
+    },
+    "previews": {"id": 1, **cell(1, 1, 1), "token": "t", "size_px": 64, "created_at": 1.0},
+    "judges": {
+        "id": 1,
+        "key": "k",
+        "kind": "face",
+        "name": "embedded",
+        "version": "1",
+        "licence": "free",
+        "world": "any",
+        "created_at": 1.0,
+    },
+    "calibrations": {
+        "id": 1,
+        "judge_id": 1,
+        "dataset_id": 1,
+        "size_px": 64,
+        "estimator": "e",
+        "real": 0.8,
+        "strangers": 0.1,
+        "strangers_key": "",
+        "counts": "{}",
+        "created_at": 1.0,
+    },
+    "scores": {
+        "id": 1,
+        "preview_id": 1,
+        "judge_id": 1,
+        "calibration_id": 1,
+        "metric": "likeness",
+        "value": 0.5,
+        "status": "ok",
+        "detail": "{}",
+        "created_at": 1.0,
+    },
+    "ratings": {
+        "id": 1,
+        "preview_id": 1,
+        "rater": "me",
+        "session": "s",
+        "event": "rate",
+        "axis": "likeness",
+        "value": 80.0,
+        "undoes": None,
+        "is_repeat": 0,
+        "position": 0,
+        "shown_at": 1.0,
+        "answered_at": 2.0,
+        "protocol": "1",
+    },
+}
+
+
+@pytest.fixture
+def released(path, monkeypatch):
+    """A database as the first release made it, with a row in every table."""
+    first = type(migrations.migrations)("workbench")
+    first._migrations = migrations.migrations._migrations[:1]
+    monkeypatch.setattr("db.connect.migrations", first)
+    old = database.open_db(path)
+    for table, row in OLD_ROWS.items():
+        old.table(table).insert(row)
+    old.table("projects").update(1, {"dataset_id": 1})
+    monkeypatch.undo()
+    tables = {name for name in old.table_names() if not name.startswith(("sqlite_", "_sqlite"))}
+    assert tables == {*OLD_ROWS, "meta"}, "a table without a row would not be tested"
+    before = {name: list(old.query(f"select * from {name}")) for name in tables}
+    old.conn.close()
+    return before
+
+
+def test_an_upgrade_of_a_released_database_loses_nothing(path, released):
+    db = database.open_db(path)
+    for table, rows in released.items():
+        upgraded = list(db.query(f"select * from {table}"))
+        kept = [{name: row[name] for name in rows[0]} for row in upgraded]
+        if table == "meta":
+            assert {row["key"] for row in rows} <= {row["key"] for row in upgraded}
+        else:
+            assert kept == rows, table
+    assert db.query("pragma integrity_check").__next__()["integrity_check"] == "ok"
+    assert list(db.query("pragma foreign_key_check")) == []
+    copy = database.open_db(path.with_name("workbench.before-daily_work.db"))
+    assert library.project(copy, 1)["name"] == "Anna"
+
+
+def test_a_released_database_works_on_after_its_upgrade(path, released):
+    db = database.open_db(path)
+    [project], [pattern] = library.projects(db), library.patterns(db, 1)
+    assert (project["deleted_at"], project["retention"]) == (None, "{}") and pattern["label"] == "baseline"
+    assert library.dataset(db, 1)["traits"] == "[]"
+    run = runs.get(db, 1)
+    assert (run["final"], run["continues"], run["deleted_at"]) == (0, None, None)
+    [preview] = results.previews(db, 1, 1)
+    assert preview["final"] == 0 and preview["run_id"] == 1
+    [checkpoint] = runs.checkpoints(db, 1)
+    assert checkpoint["weight_change"] is None and checkpoint["removed_at"] is None
+    assert [row["value"] for row in ratings.marks(db, 1)] == [80.0]
+    again, is_new = runs.enqueue(db, 1, 1, 1, 7)
+    assert is_new and runs.enqueue(db, 1, 1, 1, 7) == (again, False)
+    before = library.revision(db)
+    ratings.add(db, **mark(1))
+    assert library.revision(db) > before
+
+
+def test_a_pattern_of_the_first_release_keeps_its_hash(path, released):
+    from trainer.config import parse_config
+
+    [row] = library.patterns(database.open_db(path), 1)
+    assert parse_config(row["config"]).hash == row["hash"] == OLD_HASH
+
+
+# later columns and queries
+
+
+def test_what_was_measured_at_a_checkpoint_is_kept_and_a_resume_adds_to_it(db, run):
+    measured = {"seconds": 3.5, "memory_bytes": 10, "loss_train": 0.2, "loss_reference": 0.3, "weight_change": "{}"}
+    add_checkpoint(db, run)
+    [row] = runs.checkpoints(db, run)
+    assert {name: row[name] for name in measured} == dict.fromkeys(measured)
+    both = {"images_seen": 40, "epoch": 1.0, "file": "a", "sha256": "x", "bytes": 9, "proof": "{}", "is_last": 1}
+    runs.add_checkpoint(db, run, updates=10, **both, **measured)
+    add_checkpoint(db, run)  # told once more by an older state, without the figures
+    [row] = runs.checkpoints(db, run)
+    assert {name: row[name] for name in measured} == measured
+
+
+def test_a_dataset_keeps_its_traits(db, project):
+    words = {"trigger_word": "zwx", "class_noun": "woman", "size_px": 64, "photos": [photo(0)]}
+    made = library.add_dataset(db, project, hash="h9", traits=["red hair", "glasses"], **words)
+    assert library.dataset(db, made)["traits"] == '["red hair", "glasses"]'
+
+
+def test_a_final_run_and_a_plain_one_may_wait_side_by_side(db, run, project, pattern, dataset):
+    final, is_new = runs.enqueue(db, project, pattern, dataset, seed=1, final=True)
+    assert is_new and final != run
+    assert runs.enqueue(db, project, pattern, dataset, seed=1, final=True) == (final, False)
+    assert runs.enqueue(db, project, pattern, dataset, seed=1) == (run, False)
+
+
+def test_what_a_worker_gives_back_is_taken_first_and_costs_no_attempt(db, run, project, pattern, dataset):
+    other = runs.enqueue(db, project, pattern, dataset, seed=2)[0]
+    runs.worker_started(db, "w", pid=1)
+    assert runs.claim_next(db, "w")["id"] == run
+    runs.reorder(db, [other])
+    runs.put_back(db, run)
+    assert [row["id"] for row in runs.with_status(db, "queued")] == [run, other]
+    assert runs.claim_next(db, "w")["attempt"] == 1
+
+
+def test_a_run_that_is_given_back_while_it_was_to_be_cancelled_is_cancelled(db, run):
+    runs.worker_started(db, "w", pid=1)
+    runs.claim_next(db, "w")
+    runs.request_cancel(db, run)
+    runs.put_back(db, run)
+    assert runs.get(db, run)["status"] == "cancelled"
+
+
+def test_facts_by_name_are_replaced_and_taken_away(db):
+    meta.put(db, "a", "1")
+    meta.put(db, "a", 2.5)
+    assert meta.value(db, "a") == 2.5
+    meta.put(db, "a", None)
+    assert meta.value(db, "a") is None and library.revision(db) >= 0

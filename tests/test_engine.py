@@ -1,11 +1,14 @@
 """The engine and its worker on the real miniature: train, preview, score, cancel, be killed, go on."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -15,7 +18,8 @@ from safetensors import safe_open
 from db import library, results, runs
 from trainer import EMBEDDED
 from trainer.config import TrainConfig
-from workbench import patterns, queue
+from workbench import hours, patterns, queue
+from workbench.device import DeviceInfo, known_device
 from workbench.engine_process import EngineDied, EngineProcess
 from workbench.photos import add_folder
 from workbench.plan import EvalPlan, Prompt
@@ -124,9 +128,9 @@ def test_another_plan_gets_previews_of_its_own_and_the_earlier_ones_stay(swept):
 def test_a_failed_run_keeps_its_reason_and_the_queue_moves_on(tmp_path):
     ws, db, project, [good] = new_project(tmp_path)
     base = tmp_path / "nowhere"
-    base.mkdir()
-    (base / "model_index.json").touch()
+    shutil.copytree(EMBEDDED / "base", base)
     bad = patterns.add(db, project, QUICK.model_copy(update={"base_model": str(base)}), "bad")
+    shutil.rmtree(base / "unet")  # after it was chosen
     db.execute("update runs set priority = -1")
     [failing] = queue.enqueue(db, project, [bad], [1])
     Worker(ws, echo=lambda _: None).work(once=True)
@@ -243,6 +247,43 @@ def test_a_killed_engine_is_restarted_and_its_run_ends_as_if_nothing_had_happene
     thread.join(60)
 
 
+# An engine that is killed when a file is written and has not got its name yet: once at a LoRA file, once at a state.
+DIES_WHILE_SAVING = """
+import os, signal
+from pathlib import Path
+
+really, marks = os.replace, Path({marks!r})
+
+def replace(part, path):
+    kind = "state" if Path(path).name == "state.safetensors" else Path(path).suffix
+    if kind in ("state", ".safetensors") and not (marks / kind).exists():
+        (marks / kind).write_text(str(part))
+        os.kill(os.getpid(), signal.SIGKILL)
+    really(part, path)
+
+os.replace = replace
+from workbench.engine import main
+main()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
+def test_an_engine_that_is_killed_while_it_saves_loses_nothing(tmp_path, uninterrupted, monkeypatch):
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    code = DIES_WHILE_SAVING.format(marks=str(marks))
+    monkeypatch.setattr("workbench.engine_process.COMMAND", [sys.executable, "-c", code])
+    ws, db, _, [run] = new_project(tmp_path / "w", LONG, face_judge="none", clip_judge="none")
+    Worker(ws, echo=lambda _: None).work(once=True)
+    died_at = {file.name: Path(file.read_text(encoding="utf-8")) for file in marks.iterdir()}
+    assert {*died_at} == {"state", ".safetensors"} and all(".part" in part.name for part in died_at.values())
+    row = runs.get(db, run)
+    assert (row["status"], row["attempt"]) == ("done", 3)
+    assert [c["updates"] for c in runs.checkpoints(db, run)] == [24, 48, 64]
+    assert same_lora(ws.path(runs.checkpoints(db, run)[-1]["file"]), uninterrupted)
+    assert not list(ws.run_folder(run).rglob("*.part"))
+
+
 def start_worker_process(ws):
     return subprocess.Popen(
         [sys.executable, "-m", "workbench", "--home", str(ws.home), "worker", "--once"],
@@ -296,3 +337,106 @@ def test_a_running_training_can_be_cancelled_and_tried_again(tmp_path, in_thread
     worker.stopping.set()
     thread.join(60)
     assert not thread.is_alive()
+
+
+# halts, final runs, training longer
+
+
+def test_a_pause_puts_the_training_back_and_a_resume_ends_it_as_if_nothing_had_happened(
+    tmp_path, uninterrupted, in_thread
+):
+    ws, db, project, [run] = new_project(tmp_path, LONG)
+    worker, thread = in_thread(ws)
+    wait_for(lambda: runs.checkpoints(db, run), "the first checkpoint")
+    hours.pause(db)
+    wait_for(lambda: runs.get(db, run)["status"] == "queued", "the run is put back")
+    wait_for(lambda: not worker.resting and not worker.jobs, "previews and scores have stopped too")
+    assert runs.get(db, run)["attempt"] == 0 and "paused" in progress(db, project).waits
+    stopped_at, made = runs.get(db, run)["step"], progress(db, project).previews_done
+    time.sleep(4)
+    assert (runs.get(db, run)["step"], progress(db, project).previews_done) == (stopped_at, made)
+    assert [row["state"] for row in runs.live_workers(db)] == ["halted"]
+    hours.resume(db)
+    wait_for(lambda: runs.get(db, run)["status"] == "done", "the run is done")
+    wait_for(lambda: progress(db, project).finished, "all is scored")
+    assert same_lora(ws.path(runs.checkpoints(db, run)[-1]["file"]), uninterrupted)
+    worker.stopping.set()
+    thread.join(60)
+
+
+def test_the_end_of_the_window_puts_the_training_back_and_a_full_disk_too(tmp_path, in_thread, monkeypatch):
+    ws, db, project, [run] = new_project(tmp_path, LONG, face_judge="none", clip_judge="none")
+    worker, thread = in_thread(ws)
+    wait_for(lambda: runs.get(db, run)["step"] > 0, "some updates")
+    ahead = datetime.now() + timedelta(hours=2)
+    hours.set_window(db, hours.Window(ahead.time(), (ahead + timedelta(hours=1)).time()))
+    wait_for(lambda: runs.get(db, run)["status"] == "queued", "the run is put back")
+    assert "Outside its hours" in progress(db, project).waits
+
+    monkeypatch.setenv("WORKBENCH_MIN_FREE_GB", "1000000")
+    hours.set_window(db, None)
+    wait_for(lambda: "disk is nearly full" in progress(db, project).waits, "the disk is looked at")
+    time.sleep(2.5)
+    assert runs.get(db, run)["status"] == "queued"
+    monkeypatch.setenv("WORKBENCH_MIN_FREE_GB", "0.001")
+    wait_for(lambda: runs.get(db, run)["status"] == "running", "it goes on by itself")
+    worker.stopping.set()
+    thread.join(60)
+    assert runs.get(db, run)["attempt"] == 0
+
+
+def test_with_once_a_halt_is_waited_out(tmp_path, in_thread):
+    ws, db, _, [run] = new_project(tmp_path, QUICK, face_judge="none", clip_judge="none")
+    hours.pause(db)
+    worker = start_worker_process(ws)
+    wait_for(lambda: runs.live_workers(db), "the worker is there")
+    time.sleep(3)
+    assert worker.poll() is None and runs.get(db, run)["status"] == "queued"
+    hours.resume(db)
+    assert worker.wait(PATIENCE_S) == 0 and runs.get(db, run)["status"] == "done"
+
+
+def test_a_run_trained_longer_ends_as_if_it_had_been_longer_from_the_start(swept, uninterrupted):
+    ws, _, _, run, _ = swept  # 16 updates of the 64 that LONG has
+    db = ws.open()
+    longer = queue.extend(ws, db, run, epochs=8)
+    Worker(ws, echo=lambda _: None).work(once=True)
+    assert runs.get(db, longer)["status"] == "done"
+    assert min(c["updates"] for c in runs.checkpoints(db, longer)) > 16
+    assert len(losses(ws, longer)) == 64
+    assert same_lora(ws.path(runs.checkpoints(db, longer)[-1]["file"]), uninterrupted)
+    assert len(runs.checkpoints(db, run)) == 2  # the old run is as it was
+    assert progress(db, swept[2]).finished
+
+
+def test_a_final_run_has_pictures_and_a_file_and_no_likeness(tmp_path):
+    ws, db, project, [run] = new_project(tmp_path, QUICK)
+    runs.end(db, run, "cancelled")
+    final = queue.train_final(db, run)
+    Worker(ws, echo=lambda _: None).work(once=True)
+    assert runs.get(db, final)["status"] == "done" and progress(db, project).finished
+    assert runs.get(db, final)["total_steps"] == 2 * 10  # 40 photos in batches of 4
+    table = preview_table(db, project)
+    own = table[table.run_id == final]
+    assert len(own) == 2 * 4 and own.likeness.isna().all() and own.is_final.all()
+
+
+def test_what_was_measured_at_a_checkpoint_is_written_down(swept):
+    _, db, _, run, _ = swept
+    for row in runs.checkpoints(db, run):
+        assert row["seconds"] > 0 and row["loss_train"] > 0 and row["loss_reference"] > 0
+        assert json.loads(row["weight_change"])["all"] > 0
+
+
+def test_an_idle_engine_tries_the_optimisers_and_a_later_worker_knows_what_came_of_it(tmp_path, in_thread):
+    ws = Workspace(tmp_path)
+    db = ws.open()
+    worker, thread = in_thread(ws)
+    wait_for(lambda: (device := known_device(db)) and device.optimizers, "the optimisers are tried")
+    found = known_device(db).optimizers
+    assert found["adamw"] == "" and set(found) >= {"lion", "prodigy", "adamw8bit"}
+    worker.stopping.set()
+    thread.join(60)
+    device = DeviceInfo("cpu", known_device(db).name, ("no",))
+    assert device.knowing(known_device(db)).optimizers == found
+    assert DeviceInfo("cuda", "another", ("no",)).knowing(known_device(db)).optimizers == {}

@@ -11,6 +11,7 @@ EVENTS = [
     Progress("7", 3, 80, 12, 0.1234567890123, 1e-4, 0.5),
     Progress("7", 3, 80, 12, 0.5, None, 0.5),
     Saved("7", "zwx-000001.safetensors", 8, 30, 1.0, "ab" * 32, 1000, 192, {"error": 1e-4}, False),
+    Saved("7", "zwx.safetensors", 8, 30, 1.0, "ab" * 32, 1000, 192, {}, True, 9.5, 1 << 30, 0.1, None, {"all": 0.02}),
     StateSaved("7", 8),
     Finished("7", 80, 9.5),
     Stopped("7", 8, "cancelled"),

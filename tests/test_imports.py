@@ -20,7 +20,15 @@ MAY_IMPORT = {
     "start.py": {"boot"},
 }
 HEAVY = {"cv2", "diffusers", "insightface", "onnxruntime", "open_clip", "peft", "torch", "transformers"}
-TORCH_FREE = {"trainer/__init__.py", "trainer/config.py", "trainer/events.py", "trainer/__main__.py"}
+TORCH_FREE = {
+    "trainer/__init__.py",
+    "trainer/base_kind.py",
+    "trainer/captions.py",
+    "trainer/config.py",
+    "trainer/effective.py",
+    "trainer/events.py",
+    "trainer/__main__.py",
+}
 PICKLES = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 UNSAFE = {"allow_pickle=True", "weights_only=False"}
 

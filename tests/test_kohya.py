@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import math
+import re
 import shutil
+from typing import get_args
 
 import pytest
 import torch
@@ -11,7 +14,7 @@ from safetensors.torch import load, save_file
 from trainer import kohya
 from trainer.adapter import attach, attach_file, slot, use
 from trainer.base import encode, load_base
-from trainer.config import TrainConfig
+from trainer.config import Optimizer, TrainConfig
 from trainer.device import probe
 from trainer.kohya import KohyaError, ProofError, metadata_for, prove, read, write
 
@@ -93,6 +96,97 @@ def test_modules_of_different_dims_and_alphas_keep_them(base, file):
     odd.detach()
 
 
+@pytest.fixture
+def rich(base):
+    """Everything at once: LoCon, rsLoRA and DoRA, away from where they start."""
+    generator = torch.Generator().manual_seed(0)
+    options = {"conv_dim": 2, "conv_alpha": 1.0, "rslora": True, "dora": True}
+    one = attach(base, "rich", dim=4, alpha=1.0, text_encoder=True, generator=generator, **options)
+    with torch.no_grad():
+        for module in one.modules.values():
+            module.up.normal_(std=0.05, generator=generator)
+            module.dora_scale.mul_(1 + 0.05 * torch.randn(module.dora_scale.shape, generator=generator))
+    yield one
+    one.detach()
+
+
+CONV = "lora_unet_mid_block_resnets_0_conv1"
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16", "fp32"])
+def test_locon_rslora_and_dora_go_through_a_file_and_are_proved(base, rich, tmp_path, precision):
+    file = tmp_path / "rich.safetensors"
+    assert write(rich, file, {}, precision).modules == 301
+    tensors = load(file.read_bytes())
+    assert len(tensors) == 4 * 301
+    assert tensors[f"{CONV}.lora_down.weight"].shape == (2, 128, 3, 3)
+    assert tensors[f"{CONV}.lora_up.weight"].shape == (128, 2, 1, 1)
+    assert tensors[f"{CONV}.dora_scale"].shape == (1, 128, 1, 1)
+    assert tensors[f"{TEXT}.dora_scale"].shape == (1, 128)
+    assert {t.dtype for key, t in tensors.items() if key.endswith("dora_scale")} == {torch.float32}
+    assert float(tensors[f"{TEXT}.alpha"]) == 2  # 1 x sqrt 4: every reader divides by 4
+    assert float(tensors[f"{CONV}.alpha"]) == pytest.approx(math.sqrt(2), rel=8e-3)
+    proof = prove(base, rich, file)
+    rounding = {"fp16": 1e-3, "bf16": 8e-3, "fp32": 1e-6}[precision]
+    assert (proof["modules"], proof["scale"]) == (301, 0.5)
+    assert proof["change"] > 0.01 and proof["error"] <= 2 * rounding * proof["change"]
+    again = attach_file(base, "again", file)
+    memory, disk = rich.state(), again.state()
+    again.detach()
+    assert memory.keys() == disk.keys()
+    for key, tensor in memory.items():
+        torch.testing.assert_close(disk[key], tensor, atol=1e-4, rtol=rounding)
+
+
+def wrong_lengths(tensors):
+    tensors[f"{CONV}.dora_scale"] *= 1.0001
+
+
+def lost_lengths(tensors):
+    del tensors[f"{CONV}.dora_scale"]
+
+
+def alpha_of_convolutions(tensors):
+    tensors[f"{CONV}.alpha"] = torch.tensor(1.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (wrong_lengths, [f"{CONV}.dora_scale", "not the trained tensor"]),
+        (lost_lengths, [f"{CONV}.dora_scale", "only one"]),
+        (alpha_of_convolutions, [CONV, "scale 0.5 ", "0.707"]),
+    ],
+)
+def test_the_proof_catches_a_wrong_dora_or_locon(base, rich, tmp_path, change, words):
+    file = tmp_path / "rich.safetensors"
+    write(rich, file, {}, "fp16")
+    damage(file, change)
+    with pytest.raises(ProofError) as error:
+        prove(base, rich, file)
+    assert all(word in str(error.value) for word in words), str(error.value)
+
+
+def test_a_locon_made_elsewhere_with_some_convolutions_of_several_ranks_is_read(base, file):
+    def change(tensors):
+        for dim, name in ((1, CONV), (3, CONV.replace("conv1", "conv2"))):
+            tensors[f"{name}.lora_down.weight"] = torch.full((dim, 128, 3, 3), 0.1)
+            tensors[f"{name}.lora_up.weight"] = torch.full((128, dim, 1, 1), 0.1)
+
+    damage(file, change)
+    odd = attach_file(base, "odd", file)
+    assert len(odd.modules) == 218 and odd.modules[CONV].dim == 1 and odd.modules[CONV].scale == 1
+    layer = base.unet.mid_block.resnets[0].conv1
+    x = torch.ones(1, 128, 5, 5)
+    with torch.no_grad():
+        with use(base, None):
+            plain = layer(x)
+        with use(base, odd):
+            change = (layer(x) - plain)[0, 0, 2, 2]
+    assert change.item() == pytest.approx(128 * 9 * 0.1 * 0.1, rel=1e-4)  # in x kernel x down x up
+    odd.detach()
+
+
 def test_diffusers_loads_the_file_with_the_same_scale_and_says_the_same(base, adapter, tmp_path, caplog):
     from diffusers import StableDiffusionPipeline
     from diffusers.utils import logging
@@ -171,6 +265,58 @@ def test_metadata_says_how_the_lora_was_made_in_strings_only(base):
     assert json.loads(metadata["ss_tag_frequency"]) == {"photos": {"zwx": 30}}
 
 
+def test_metadata_of_locon_accumulation_dropout_and_captions_is_sd_scripts(base):
+    metadata = metadata_for_one(
+        base,
+        conv_dim=8,
+        dropout=0.1,
+        gradient_accumulation=4,
+        noise_offset=0.05,
+        caption_dropout=0.2,
+        shuffle_captions=True,
+        optimizer="adam",
+        beta2=0.99,
+    )
+    expected = {
+        "ss_network_module": "networks.lora",
+        "ss_network_dropout": "0.1",
+        "ss_gradient_accumulation_steps": "4",
+        "ss_num_batches_per_epoch": "15",  # 60 photos in batches of 4
+        "ss_max_train_steps": "12",  # 4 updates an epoch
+        "ss_batch_size_per_device": "4",
+        "ss_total_batch_size": "16",
+        "ss_noise_offset": "0.05",
+        "ss_caption_dropout_rate": "0.2",
+        "ss_shuffle_caption": "True",
+        "ss_keep_tokens": "1",
+        "ss_optimizer": "torch.optim.adam.Adam(weight_decay=0.01,betas=(0.9, 0.99))",
+    }
+    assert {key: metadata[key] for key in expected} == expected
+    assert json.loads(metadata["ss_network_args"]) == {"conv_dim": "8", "conv_alpha": "8.0"}
+    plain = metadata_for_one(base)
+    assert (plain["ss_noise_offset"], plain["ss_network_dropout"], plain["ss_keep_tokens"]) == ("None", "None", "0")
+
+
+def test_metadata_of_dora_and_rslora_is_that_of_lycoris(base):
+    metadata = metadata_for_one(base, dora=True, rslora=True, conv_dim=4, conv_alpha=2)
+    assert (metadata["ss_network_module"], metadata["ss_network_alpha"]) == ("lycoris.kohya", "1.0")
+    assert json.loads(metadata["ss_network_args"]) == {
+        "algo": "lora",
+        "dora_wd": "True",
+        "wd_on_output": "False",
+        "rs_lora": "True",
+        "conv_dim": "4",
+        "conv_alpha": "2.0",
+    }
+
+
+@pytest.mark.parametrize("name", get_args(Optimizer))
+def test_metadata_names_every_optimizer_by_its_class(base, name):
+    said = metadata_for_one(base, optimizer=name)["ss_optimizer"]
+    assert re.fullmatch(r"[a-z_0-9.]+\.[A-Z]\w+\([^{}]*weight_decay=0\.01[^{}]*\)", said), said
+    assert ("(0.9, 0.99)" in said) == name.startswith("lion")
+
+
 def test_metadata_gives_what_had_an_effect_not_what_was_asked_for(base):
     metadata = metadata_for_one(base, optimizer="adafactor", learning_rate=0.1, mixed_precision="fp16")
     assert (metadata["ss_learning_rate"], metadata["ss_lr_scheduler"]) == ("None", "adafactor")
@@ -232,6 +378,14 @@ def other_width(tensors):
 
 
 def not_plain(tensors):
+    tensors[f"{TEXT}.lora_mid.weight"] = torch.ones(4, 4)
+
+
+def lengths_of_rows(tensors):
+    tensors[f"{TEXT}.dora_scale"] = torch.ones(128, 1)
+
+
+def lengths_of_nothing(tensors):
     tensors[f"{TEXT}.dora_scale"] = torch.ones(128)
 
 
@@ -253,7 +407,9 @@ def everything(tensors):
         (no_up, [f"{TEXT}.lora_up.weight", "missing"]),
         (other_rank, [TEXT, "(128, 5)"]),
         (other_width, [f"{TEXT}.lora_down.weight", "(4, 768)", "(4, 128)"]),
-        (not_plain, [f"{TEXT}.dora_scale", "plain kohya LoRA"]),
+        (not_plain, [f"{TEXT}.lora_mid.weight", "plain kohya LoRA"]),
+        (lengths_of_rows, [f"{TEXT}.dora_scale", "output rows"]),
+        (lengths_of_nothing, [f"{TEXT}.dora_scale", "(128,)", "(1, 128)"]),
         (other_layer, [f"{TEXT}_2", "no layer"]),
         (everything, ["no tensors"]),
     ],

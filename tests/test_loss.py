@@ -64,3 +64,13 @@ def test_the_fixed_noise_loss_repeats_and_knows_its_seed_and_adapter(base):
         assert fixed_noise_loss(base, adapter, latents, words, seed=1, draws=2) != pytest.approx(first, rel=1e-6)
     finally:
         adapter.detach()
+
+
+def test_how_many_photos_go_through_at_once_does_not_change_the_loss(base, monkeypatch):
+    latents = torch.randn(5, 16, 8, 8, generator=torch.Generator().manual_seed(1))
+    words = encode(base, ["photo of a woman"] * 5, 1)
+    found = []
+    for size in (1, 4, 5):
+        monkeypatch.setattr("trainer.loss.BATCH", size)
+        found.append(fixed_noise_loss(base, None, latents, words, seed=1, draws=2))
+    assert found == pytest.approx([found[0]] * 3, rel=1e-5)

@@ -1,5 +1,6 @@
 """Every page as a person meets it: empty, full and in the middle of a sweep."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -9,17 +10,21 @@ from pathlib import Path
 
 import pytest
 from filled import PLAN, UPDATES, add_life, add_run, fill
+from PIL import Image, ImageFilter
 from streamlit.testing.v1 import AppTest
 from test_launch import free_port, start
 
 from db import library, ratings, results, runs
+from trainer.config import parse_config
 from workbench import patterns, queue, rating
+from workbench.article import TOOL_PLAN
+from workbench.photos import add_photos
 from workbench.plan import plan_of
 from workbench.projects import add_project
 from workbench.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ["photos", "patterns", "queue", "rate", "gallery", "charts"]
+PAGES = ["photos", "patterns", "plan", "queue", "rate", "gallery", "charts"]
 
 
 def open_app(home, monkeypatch, page=None, **query):
@@ -135,6 +140,7 @@ def test_the_first_start_asks_for_a_project_and_goes_on_to_its_photos(empty, mon
     ("page", "said"),
     [
         ("photos", "Add 15 or more photos"),
+        ("plan", "This is the plan in force"),
         ("patterns", "The first one is the baseline of the others"),
         ("queue", "Nothing is queued"),
         ("rate", "No pictures to rate yet"),
@@ -188,32 +194,58 @@ def test_home_names_failures_with_their_reason_and_retries_them(busy, monkeypatc
     assert "became infinite" not in words(app)
 
 
-def test_judges_and_prompts_are_changed_and_the_cost_is_said_before(full, monkeypatch):
-    app = open_app(full.ws.home, monkeypatch)
-    assert "Another plan" not in words(app)
+def test_a_plan_is_changed_and_the_cost_is_said_before(full, monkeypatch):
+    app = open_app(full.ws.home, monkeypatch, "plan")
+    assert "This is the plan in force" in words(app)
     field(app, "Preview seeds").set_value("101, 102, 7").run()
-    field(app, "Sampler steps").set_value("30").run()
-    # 12 checkpoints and the base row, each 4 prompts x 3 seeds
-    assert "Another plan: 156 previews to render for the checkpoints that there are, and 12 for each" in words(app)
-    app.selectbox(key="face_judge of 1, was embedded").set_value("none").run()
-    press(app, "Save judges and prompts")
+    # 12 checkpoints and the base row, each 4 prompts, with the third seed; the others are drawn already
+    said = words(no_error(app))
+    assert "4 prompts × 3 seeds × 1 strength = 12 previews of each checkpoint" in said
+    assert "52 previews to render for the checkpoints that there are (about 26 s" in said
+    assert "104 are drawn already" in said
+    press(app, "Use this plan")
     plan = plan_of(full.db, full.project_id)
-    assert (plan.seeds, plan.steps, plan.prompts) == ((101, 102, 7), 30, PLAN.prompts)
-    assert library.project(full.db, full.project_id)["face_judge"] == "none"
-    assert "Previews 0 of 156" in words(app)
+    assert (plan.seeds, plan.steps, plan.prompts) == ((101, 102, 7), PLAN.steps, PLAN.prompts)
+    assert "This is the plan in force" in words(app)
     assert len(results.previews(full.db, full.project_id, full.plan_id)) == 104  # earlier ones stay
+    assert [choice for choice in app.selectbox[0].options if choice.startswith("earlier: ")]
+
+
+def test_a_preset_fills_the_form_and_an_earlier_plan_can_be_used_again(full, monkeypatch):
+    app = open_app(full.ws.home, monkeypatch, "plan")
+    begin = next(box for box in app.selectbox if box.label == "Begin with")
+    no_error(begin.set_value("preset: the article's tool").run())
+    assert field(app, "Sampler steps").value == str(TOOL_PLAN.steps)
+    press(app, "Use this plan")
+    assert plan_of(full.db, full.project_id) == TOOL_PLAN
+    begin = next(box for box in app.selectbox if box.label == "Begin with")
+    no_error(begin.set_value(begin.options[-1]).run())
+    assert "no preview to render now" in words(app)
+    press(app, "Use this plan")
+    assert plan_of(full.db, full.project_id) == PLAN
 
 
 def test_a_plan_that_can_not_be_rendered_is_explained_and_not_saved(full, monkeypatch):
-    app = open_app(full.ws.home, monkeypatch)
+    app = open_app(full.ws.home, monkeypatch, "plan")
     field(app, "Sampler steps").set_value("0").run()
+    field(app, "VAE").set_value("/not/there").run()
     assert "The number of sampler steps is '0' but must be at least 1" in no_error(app).error[0].value
-    assert button(app, "Save judges").disabled
+    assert button(app, "Use this plan").disabled
+    field(app, "Sampler steps").set_value("20").run()
+    assert "There is no VAE in" in words(no_error(app))
+
+
+def test_another_judge_says_what_it_costs_before_it_is_saved(full, monkeypatch):
+    app = open_app(full.ws.home, monkeypatch, "plan")
+    app.selectbox(key="face_judge of 1, was embedded").set_value("none").run()
+    assert "No judge: likeness is not measured any more" in words(no_error(app))
+    press(app, "Save the judges")
+    assert library.project(full.db, full.project_id)["face_judge"] == "none"
 
 
 def test_a_judge_that_is_not_on_this_computer_is_said_where_it_is_chosen(full, monkeypatch):
     library.update_project(full.db, full.project_id, clip_judge="ViT-B-32/openai")
-    app = open_app(full.ws.home, monkeypatch)
+    app = open_app(full.ws.home, monkeypatch, "plan")
     assert "'ViT-B-32/openai' names no CLIP judge" in words(app)
     app.selectbox(key="clip_judge of 1, was ViT-B-32/openai").set_value("none").run()
     assert "names no CLIP judge" not in words(no_error(app))
@@ -273,6 +305,91 @@ def test_a_folder_that_is_not_there_is_said(bare, monkeypatch):
     app.text_input[0].set_value(str(bare.home / "nowhere")).run()
     press(app, "Import the folder")
     assert "nowhere" in app.error[0].value
+
+
+@pytest.fixture
+def flawed(bare, subject):
+    """Ten photos: one blurred, one twice, one without a face."""
+    files = sorted((subject / "train").glob("*.jpg"))
+    sources = [(file.name, file, f"zwx woman with long red hair, shirt {n}") for n, file in enumerate(files[:7])]
+    for name, picture in (
+        ("soft.png", Image.open(files[8]).filter(ImageFilter.GaussianBlur(3))),
+        ("twice.png", Image.open(files[0]).resize((200, 200))),
+        ("wall.png", Image.effect_noise((256, 256), 60).convert("RGB")),
+    ):
+        file = bare.home / name
+        picture.save(file)
+        sources.append((name, file, "zwx woman with long red hair"))
+    add_photos(bare, 1, sources)
+    return bare
+
+
+def test_flawed_photos_are_shown_with_the_reason_and_can_be_left_out_and_brought_back(flawed, monkeypatch):
+    app = open_app(flawed.home, monkeypatch, "photos")
+    said = words(app)
+    assert "Look at these (4)" in said
+    for text in ("It looks blurred", "Nearly the same picture as twice.png", "No face was found in it"):
+        assert text in said
+    press(app, "Leave it out")
+    said = words(app)
+    assert "is left out. The version before still has it." in said and "Look at these (2)" in said
+    press(app, "Use this version again")
+    assert "Look at these (4)" in words(app)
+    assert [row["version"] for row in library.datasets(flawed.open(), 1)] == [1, 2]
+
+
+def test_without_a_judge_of_faces_the_photos_page_speaks_of_none(flawed, monkeypatch):
+    library.update_project(flawed.open(), 1, face_judge="none")
+    app = open_app(flawed.home, monkeypatch, "photos")
+    said = words(app) + " ".join(one.help or "" for one in app.text_input)
+    assert "Look at these (3)" in said and "Held out: no training sees these" in said
+    assert not re.search(r"face|likeness|person", said, re.IGNORECASE)
+
+
+def test_a_word_list_shows_what_is_left_of_every_caption_before_it_is_saved(flawed, monkeypatch):
+    app = open_app(flawed.home, monkeypatch, "photos")
+    assert "long red hair (in 10)" in words(app)
+    press(app, "Use these")
+    table = next(frame.value for frame in app.dataframe if "traits left out" in frame.value)
+    assert set(table["traits left out"]) == {"zwx woman", *(f"zwx woman, shirt {n}" for n in range(7))}
+    assert set(table["trigger and class only"]) == {"zwx woman"}
+    assert json.loads(library.dataset(flawed.open(), 1)["traits"]) == []
+    press(app, "Save the word list")
+    project = library.project(flawed.open(), 1)
+    assert json.loads(library.dataset(flawed.open(), project["dataset_id"])["traits"]) == ["long red hair"]
+
+
+def test_another_split_is_a_version_of_its_own(flawed, monkeypatch):
+    before = {row["name"]: row["side"] for row in library.photos(flawed.open(), 1)}
+    press(open_app(flawed.home, monkeypatch, "photos"), "Split again")
+    project = library.project(flawed.open(), 1)
+    after = {row["name"]: row["side"] for row in library.photos(flawed.open(), project["dataset_id"])}
+    assert after != before and after["00.jpg"] == after["twice.png"]
+
+
+def test_a_folder_with_a_folder_for_each_subject_becomes_a_project_each(bare, monkeypatch, subject, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("people")
+    for number, name in enumerate(("anna", "ben")):
+        (folder / name).mkdir()
+        for photo in range(3):
+            shutil.copy(subject / "train" / f"{number}{photo}.jpg", folder / name)
+    app = open_app(bare.home, monkeypatch, "photos")
+    app.text_input[0].set_value(str(folder)).run()
+    press(app, "Import the folder")
+    assert "2 sub-folders have photos: anna, ben." in words(app)
+    press(app, "Make 2 projects")
+    assert [row["name"] for row in library.projects(bare.open())] == ["bare", "anna", "ben"]
+
+
+def test_a_project_may_begin_with_the_painted_miniature(empty, monkeypatch):
+    app = open_app(empty, monkeypatch)
+    field(app, "Name").set_value("painted")
+    field(app, "Class noun").set_value("woman")
+    choice = next(one for one in app.selectbox if one.label == "Base model")
+    assert any("paintings" in option for option in choice.options)
+    choice.set_value("embedded-painted")
+    press(app, "Make the project")
+    assert library.projects(Workspace(empty).open())[0]["base_model"] == "embedded-painted"
 
 
 # patterns
@@ -499,6 +616,29 @@ def test_the_gallery_offers_to_show_what_waits_and_says_what_that_costs(full, mo
     no_error(reveal.set_value(True).run())
 
 
+@pytest.mark.parametrize("view", ["Every checkpoint", "All patterns in one picture", "Two against each other"])
+def test_every_view_of_the_gallery_is_there(full, monkeypatch, view):
+    app = open_app(full.ws.home, monkeypatch, "gallery")
+    no_error(app.button_group(key="gallery-view").set_value(view).run())
+    assert len(app.get("download_button")) == (view == "All patterns in one picture")
+
+
+def test_without_two_bases_the_charts_say_how_to_compare_them(full, monkeypatch):
+    app = open_app(full.ws.home, monkeypatch, "charts")
+    no_error(app.button_group(key="view").set_value("Other base or clip skip").run())
+    assert "No two patterns differ in their base model or their clip skip alone" in words(app)
+    other = full.db.execute("select config from patterns where id = ?", [full.pattern_ids[0]]).fetchone()[0]
+    patterns.add(full.db, full.project_id, parse_config(other).model_copy(update={"clip_skip": 2}), "skip 2")
+    no_error(app.run())
+    assert press(app, "Change the plan").title[0].value == "Plan"
+
+
+def test_a_weight_change_that_was_not_measured_is_said(full, monkeypatch):
+    app = open_app(full.ws.home, monkeypatch, "charts")
+    no_error(app.button_group(key="view").set_value("Weight change").run())
+    assert "No checkpoint has both a score and a measured weight change" in words(app)
+
+
 @pytest.mark.parametrize("view", ["Only one thing differs", "One setting", "Over the training", "People and judge"])
 def test_every_view_of_the_charts_draws_a_chart(full, monkeypatch, view):
     app = open_app(full.ws.home, monkeypatch, "charts")
@@ -572,6 +712,17 @@ def test_a_run_shows_its_settings_files_and_pictures(full, monkeypatch):
     asked = settings.set_index("setting")
     assert asked.loc["alpha", "asked for"] == "1"
     assert asked.loc["text encoder rate (per update)", "in force"] == "0.002"
+
+
+def test_a_run_tells_what_was_measured_of_its_checkpoints(full, monkeypatch):
+    assert "Checkpoints" not in [one.value for one in open_run(full, monkeypatch, full.run_ids[0]).subheader]
+    losses = zip(runs.checkpoints(full.db, full.run_ids[0]), (0.1, 0.08), (0.1, 0.12), strict=True)
+    for checkpoint, train, reference in losses:
+        measured = {"loss_train": train, "loss_reference": reference, "weight_change": '{"mid": 0.01, "all": 0.02}'}
+        full.db.table("checkpoints").update(checkpoint["id"], measured)
+    app = open_run(full, monkeypatch, full.run_ids[0])
+    assert "Checkpoints" in [one.value for one in app.subheader]
+    assert "Overfitting: the gap grew from +0.0000 at update 60 to +0.0400 at 120" in words(app)
 
 
 def test_retraining_with_a_new_seed_is_one_click(full, monkeypatch):

@@ -1,12 +1,15 @@
-"""Patterns: add, clone and change one; contrasts and doubles; the notes before a sweep."""
+"""Patterns: add, clone and change one; contrasts and doubles; the notes before a sweep; the verb."""
+
+import json
 
 import pytest
 
 from db import library, runs
 from trainer.config import ConfigError, TrainConfig
 from workbench import patterns
+from workbench.cli import main
 from workbench.device import DeviceInfo
-from workbench.patterns import PatternError
+from workbench.patterns import Asked, PatternError
 from workbench.preflight import notes
 from workbench.projects import add_project
 from workbench.workspace import Workspace
@@ -101,3 +104,100 @@ def test_a_label_can_be_given_once_and_a_clone_must_differ(db, project):
     with pytest.raises(ConfigError, match="alpha"):
         patterns.clone(db, project, baseline, "bad", alpha=-1)
     assert len(library.patterns(db, project)) == 1
+
+
+def test_several_patterns_are_added_together_or_not_at_all(db, project):
+    asked = [Asked("a", TrainConfig()), Asked("b", TrainConfig(dim=8)), Asked("c", TrainConfig())]
+    first, second, third = patterns.add_all(db, project, asked)
+    assert first == third != second
+    with pytest.raises(PatternError) as caught:
+        patterns.add_all(
+            db, project, [Asked("d", TrainConfig(dim=2)), Asked("d", TrainConfig()), Asked(" a ", TrainConfig())]
+        )
+    assert "'d' is given 2 times" in str(caught.value) and "'a' already" in str(caught.value)
+    with pytest.raises(PatternError, match="There is no"):
+        patterns.add_all(db, project, [Asked("e", TrainConfig()), Asked("f", TrainConfig(base_model="/nowhere"))])
+    assert [p.label for p in patterns.listed(db, project)] == ["a = c", "b"]
+
+
+def test_betas_that_another_optimiser_has_not_are_no_second_difference(db, project):
+    baseline = add(db, project, "AdamW", beta1=0.9, beta2=0.99)
+    patterns.clone(db, project, baseline, "AdaFactor", optimizer="adafactor", beta1=None, beta2=None)
+    assert [c.setting for c in patterns.contrasts(db, project)] == ["optimizer"]
+
+
+def test_betas_of_one_optimiser_are_a_difference(db, project):
+    baseline = add(db, project, "AdamW", beta1=0.9, beta2=0.99)
+    patterns.clone(db, project, baseline, "as usual", beta2=None)
+    assert [c.setting for c in patterns.contrasts(db, project)] == ["beta2"]
+
+
+# the verb
+
+
+@pytest.fixture
+def cli(tmp_path, capsys):
+    add_project(Workspace(tmp_path).open(), "p", "zwx", "woman")
+
+    def call(*words):
+        code = main(["--home", str(tmp_path), "patterns", *map(str, words)])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return call
+
+
+def labels(out):
+    return [row["label"] for row in json.loads(out)]
+
+
+def test_the_article_is_printed_label_by_label_without_touching_a_project(cli):
+    _, out, _ = cli("--preset", "article", "--json")
+    rows = json.loads(out)
+    assert [row["label"] for row in rows] == [str(number) for number in range(1, 26)]
+    three = rows[2]
+    assert three["settings"]["clip_skip"] == {"value": 1, "mark": "K", "from": "the article"}
+    assert three["settings"]["resolution"] == {"value": 512, "mark": "K", "from": "the tool's code"}
+    assert three["settings"]["learning_rate"]["mark"] == "I"
+    assert (three["score"], three["unknown"]) == (90, ["flip", "captions"])
+    assert "not reproducible from the article" in cli("--preset", "article")[1]
+    assert labels(cli("--json")[1]) == []
+
+
+def test_the_article_is_added_with_apply(cli):
+    _, out, err = cli("--preset", "article", "--apply", "--json")
+    assert len(labels(out)) == 16 and "13 = 23 = 24" in labels(out)
+    assert "left out: 1: not reproducible from the article" in err
+    assert "checkpoint (epoch 10, 20 ...)" in err
+
+
+def test_a_grid_is_shown_before_it_is_added(cli):
+    cli("--preset", "baseline", "--apply")
+    grid = ("--grid", "alpha=1,16", "learning_rate=2e-3,4e-3")
+    _, out, err = cli(*grid, "--json")
+    assert len(json.loads(out)) == 3  # the baseline itself is there already
+    assert "3 new patterns. The project has 1 of the combinations already: baseline." in err
+    assert labels(cli("--json")[1]) == ["baseline"]
+    _, out, _ = cli(*grid, "--apply", "--json")
+    assert len(labels(out)) == 4
+
+
+def test_patterns_go_out_to_a_file_and_come_in_again(cli, tmp_path):
+    cli("--preset", "optimizers", "--apply")
+    before = json.loads(cli("--json")[1])
+    for name in ("sweep.csv", "sweep.json"):
+        cli("--export", tmp_path / name)
+        other = tmp_path / name.replace(".", "-")
+        add_project(Workspace(other).open(), "q", "zwx", "woman")
+        assert main(["--home", str(other), "patterns", "--import", str(tmp_path / name)]) == 0
+        after = patterns.listed(Workspace(other).open(), 1)
+        assert [(p.label, p.hash) for p in after] == [(row["label"], row["hash"]) for row in before]
+
+
+def test_a_file_that_is_wrong_is_explained_and_adds_nothing(cli, tmp_path):
+    (tmp_path / "bad.csv").write_text("label,dim\nfine,8\nwrong,x\n", encoding="utf-8")
+    code, _, err = cli("--import", tmp_path / "bad.csv")
+    assert code == 1 and "Row 3: dim is 'x'" in err
+    (tmp_path / "latin.csv").write_bytes("label,note\na,gr\xfcn\n".encode("latin-1"))
+    assert "not UTF-8" in cli("--import", tmp_path / "latin.csv")[2]
+    assert labels(cli("--json")[1]) == []

@@ -1,9 +1,12 @@
 """Photos in: every kind of file a person may have, and the dataset versions that come of them."""
 
+import csv
 import io
+import json
 import shutil
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +14,24 @@ from PIL import Image, ImageCms
 
 from db import library
 from workbench.photo_file import BrokenPhoto, read_photo
-from workbench.photos import PhotosError, add_folder, add_photos, change_photos, edit_caption, set_split
+from workbench.photo_folder import subjects_in, uploaded
+from workbench.photos import (
+    PhotosError,
+    add_folder,
+    add_photos,
+    change_photos,
+    content_hash,
+    edit_caption,
+    measure_again,
+    set_split,
+    set_traits,
+    split_again,
+    trained_at,
+    traits_of,
+)
+from workbench.projects import ProjectError, find_project
+from workbench.subjects import add_subjects
+from workbench.versions import go_back, versions
 from workbench.workspace import Workspace
 
 
@@ -35,6 +55,13 @@ def halves(size=(120, 80)):
     return image
 
 
+# 120 x 80 px, left half red, right half blue as stored, with EXIF orientation 1, 3, 6 and 8 and, as phones write
+# it, the same rotation as a transformation in the container (irot). Made with pillow-heif 1.8.1 and its encoder
+# x265 (pi-heif, which reads here, can't write): image.info["exif"] = ..., image.save(file, "HEIF", quality=60).
+HEIC_PHOTOS = Path(__file__).parent / "data" / "heic"
+PHONE_PHOTO = HEIC_PHOTOS / "orientation-6.heic"
+
+
 def colour(image, x, y):
     """The strongest channel at a place: r, g or b."""
     return "rgb"[int(np.argmax(image.getpixel((x, y))))]
@@ -43,7 +70,7 @@ def colour(image, x, y):
 # reading
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "TIFF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF"])
 def test_the_usual_formats_are_read(kind, tmp_path):
     data = saved(halves(), kind)
     (tmp_path / "photo.bin").write_bytes(data)
@@ -67,6 +94,22 @@ def test_photos_stand_upright(orientation, red_at, size):
     exif[0x0112] = orientation
     photo = read_photo(saved(halves(), exif=exif))
     assert photo.size == size and colour(photo, *red_at) == "r"
+
+
+@pytest.mark.parametrize(("orientation", "size"), [(1, (120, 80)), (3, (120, 80)), (6, (80, 120)), (8, (80, 120))])
+def test_photos_of_phones_stand_upright_once(orientation, size):
+    photo = read_photo(HEIC_PHOTOS / f"orientation-{orientation}.heic")
+    first, last = ("r", "b") if orientation in (1, 6) else ("b", "r")
+    assert photo.mode == "RGB" and photo.size == size and photo.info == {}
+    assert (colour(photo, 10, 10), colour(photo, size[0] - 10, size[1] - 10)) == (first, last)
+
+
+@pytest.mark.parametrize(("orientation", "size"), [(1, (120, 80)), (6, (80, 120))])
+def test_avif_stands_upright_once(orientation, size):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    photo = read_photo(saved(halves(), "AVIF", exif=exif.tobytes()))
+    assert photo.size == size and (colour(photo, 10, 10), colour(photo, size[0] - 10, size[1] - 10)) == ("r", "b")
 
 
 def test_a_broken_exif_block_does_not_stop_a_photo():
@@ -134,8 +177,10 @@ AVIF = struct.pack(">I", 24) + b"ftypavif" + b"\0\0\0\0mif1avif" + b"\0" * 200
     [
         (b"", "is empty"),
         (b"no picture at all", "isn't a picture"),
-        (HEIC, "HEIC format: convert it to JPEG or PNG"),
-        (AVIF, "AVIF format: convert it"),
+        (HEIC, "damaged or unusual HEIC file: .* convert it to JPEG or PNG"),
+        (AVIF, "damaged or unusual AVIF file"),
+        (moving("AVIF"), "is an animation"),
+        (PHONE_PHOTO.read_bytes()[:-20], "damaged or unusual HEIC file"),
         (moving("GIF"), "is a GIF"),
         (moving("WEBP"), "is an animation"),
         (moving("PNG"), "is an animation"),
@@ -271,7 +316,7 @@ def test_broken_photos_are_skipped_by_name_and_the_rest_come_in(ws, project, por
     )
     assert done.added == 1
     assert [name for name, _ in done.skipped] == ["empty.jpg", "iphone.heic", "same.jpg"]
-    assert "convert it to JPEG" in dict(done.skipped)["iphone.heic"]
+    assert "damaged or unusual HEIC" in dict(done.skipped)["iphone.heic"]
     assert dict(done.skipped)["same.jpg"] == "is the same picture as good.jpg."
 
 
@@ -335,7 +380,7 @@ def test_a_folder_is_read_in_counting_order_with_its_captions(ws, project, portr
         portrait(i).save(folder / f"{i}.PNG")
     (folder / "2.txt").write_text("a woman in a red shirt", encoding="utf-8")
     (folder / "._1.png").write_bytes(b"what macOS leaves behind")
-    (folder / "notes.csv").write_text("x", encoding="utf-8")
+    (folder / "notes.csv").write_text("x", encoding="utf-8")  # not called as caption files are
     shutil.copy(folder / "2.txt", folder / "10.txt")
     done = add_folder(ws, project, folder)
     assert [row["name"] for row in photos(ws, project)] == ["1.PNG", "2.PNG", "10.PNG"]
@@ -415,3 +460,258 @@ def test_changes_that_make_no_sense_are_refused(ws, project, ten):
     with pytest.raises(PhotosError, match="left to train on"):
         set_split(ws, {row["id"]: "reference" for row in ten})
     assert len(library.datasets(ws.open(), project)) == 1
+
+
+# caption files
+
+
+def test_a_caption_file_goes_before_the_text_files(ws, project, subject):
+    done = add_folder(ws, project, subject, captions=subject / "captions_full.csv")
+    with (subject / "captions_full.csv").open(encoding="utf-8") as file:
+        written = {row["file"]: row["caption"] for row in csv.DictReader(file)}
+    assert done.added == 40 and done.warnings == []
+    assert {row["name"]: row["caption"] for row in photos(ws, project)} == written
+
+
+@pytest.fixture
+def two(tmp_path, portrait):
+    """A folder with two photos, 1.png and 2.png."""
+    folder = tmp_path / "two"
+    folder.mkdir()
+    for i in (1, 2):
+        portrait(i).save(folder / f"{i}.png")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("captions.csv", "file,caption\n1.png,zwx woman one\n2.png,zwx woman two\n"),
+        ("captions.csv", "File;Caption\r\n1.png;zwx woman one\r\n2.png;zwx woman two\r\n"),
+        ("metadata.csv", "file_name,text\n1.png,zwx woman one\n2.png,zwx woman two\n"),
+        (
+            "metadata.jsonl",
+            '{"file_name": "1.png", "text": "zwx woman one"}\n\n{"file_name": "2.png", "text": "zwx woman two"}\n',
+        ),
+        (
+            "meta_cap.json",
+            '{"C:\\\\photos\\\\1": {"caption": "zwx woman one"}, "/x/2.png": {"caption": "zwx woman two"}}',
+        ),
+    ],
+)
+def test_caption_files_as_other_programs_have_them_are_found_in_the_folder(ws, project, two, name, text):
+    (two / name).write_text(text, encoding="utf-8")
+    add_folder(ws, project, two)
+    assert [row["caption"] for row in photos(ws, project)] == ["zwx woman one", "zwx woman two"]
+
+
+def test_text_files_beside_the_photos_go_before_the_folders_own_caption_file(ws, project, two):
+    (two / "captions.csv").write_text("file,caption\n1.png,zwx woman one\n2.png,zwx woman two\n", encoding="utf-8")
+    (two / "1.caption").write_text("zwx woman of sd-scripts", encoding="utf-8")
+    add_folder(ws, project, two)
+    assert [row["caption"] for row in photos(ws, project)] == ["zwx woman of sd-scripts", "zwx woman two"]
+
+
+def test_a_caption_file_that_names_only_some_photos_says_so(ws, project, two):
+    (two / "mine.csv").write_text("file,caption\n1.png,zwx woman one\n", encoding="utf-8")
+    done = add_folder(ws, project, two, captions=two / "mine.csv")
+    assert done.warnings[0] == "mine.csv has no caption for 1 photos (2.png)."
+    assert [row["caption"] for row in photos(ws, project)] == ["zwx woman one", "photo of zwx woman"]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "names no caption"),
+        ("picture,words\n1.png,x\n", "columns file, caption"),
+        ("file,caption\nother.png,x\n", "names none of the photos"),
+    ],
+)
+def test_a_caption_file_of_no_use_is_refused(ws, project, two, text, why):
+    (two / "mine.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(PhotosError, match=why):
+        add_folder(ws, project, two, captions=two / "mine.csv")
+    with pytest.raises(PhotosError, match="can't be opened"):
+        add_folder(ws, project, two, captions=two / "nowhere.csv")
+
+
+def test_an_upload_brings_its_captions_along(ws, project, portrait):
+    files = [
+        ("1.jpg", saved(portrait(1))),
+        ("1.TXT", "Frau im Café".encode("cp1252")),
+        ("2.jpg", saved(portrait(2))),
+        ("3.heic", PHONE_PHOTO.read_bytes()),
+        ("all.csv", b"file,caption\n2.jpg,zwx woman two\n1.jpg,not this\n"),
+    ]
+    sources = uploaded(files)
+    assert [(name, text) for name, _, text in sources] == [
+        ("1.jpg", "Frau im Café"),
+        ("2.jpg", "zwx woman two"),
+        ("3.heic", None),
+    ]
+    assert add_photos(ws, project, sources).added == 3
+
+
+# traits
+
+
+def test_a_word_list_is_a_version_of_its_own_and_stays_with_later_ones(ws, project, ten):
+    first = ten[0]["dataset_id"]
+    second = set_traits(ws, project, [" long  red hair ", "Long red hair", "", "freckles"])
+    db = ws.open()
+    assert second != first and traits_of(library.dataset(db, second)) == ["long red hair", "freckles"]
+    assert traits_of(library.dataset(db, first)) == []
+    third = change_photos(ws, remove=[ten[0]["id"]])
+    assert traits_of(library.dataset(db, third)) == ["long red hair", "freckles"]
+    assert set_traits(ws, project, ["freckles"]) not in (first, second, third)
+    with pytest.raises(PhotosError, match="trigger word"):
+        set_traits(ws, project, ["zwx with hair"])
+
+
+def test_the_hash_of_a_version_without_traits_is_what_it_was(ten):
+    words = {"trigger_word": "zwx", "class_noun": "woman"}
+    row = {"sha256": "ab", "caption": "zwx woman", "side": "train"}
+    # sha256 of [{"class_noun": "woman", "trigger_word": "zwx"}, [["ab", "zwx woman", "train"]]] as JSON
+    assert content_hash([row], words) == "01eae5bc46f6a52589617c313b2a5f60e3c09019dc59009a0718d8d774fa6379"
+    assert content_hash([row], words, ["hair"]) != content_hash([row], words)
+    assert content_hash([row], words, ["a", "b"]) == content_hash([row], words, ["b", "a"])
+
+
+def test_a_project_without_photos_has_no_word_list(ws, project):
+    with pytest.raises(PhotosError, match="no photos yet"):
+        set_traits(ws, project, ["hair"])
+
+
+# splitting again, versions
+
+
+def test_another_split_keeps_near_duplicates_together_and_the_old_version(ws, project, portrait):
+    shots = [(f"{i}.jpg", saved(portrait(i)), None) for i in range(12)]
+    burst = [(f"burst {q}.jpg", saved(portrait(20), quality=q), None) for q in (40, 60, 80)]
+    first = add_photos(ws, project, shots + burst).dataset_id
+    seen = set()
+    for seed in range(1, 6):
+        split_again(ws, project, seed)
+        rows = photos(ws, project)
+        sides = {row["name"]: row["side"] for row in rows}
+        assert len({sides[f"burst {q}.jpg"] for q in (40, 60, 80)}) == 1
+        assert list(sides.values()).count("reference") == 4
+        seen.add(tuple(sides.values()))
+    assert len(seen) > 1
+    assert split_again(ws, project, 0) == first  # the automatic split is the one with seed 0
+
+
+def test_versions_say_what_changed_and_one_can_go_back(ws, project, ten, portrait):
+    first = ten[0]["dataset_id"]
+    edit_caption(ws, ten[0]["id"], "zwx woman, smiling")
+    change_photos(ws, remove=[ten[1]["id"]])
+    train = next(row for row in photos(ws, project) if row["side"] == "train")
+    set_split(ws, {train["id"]: "reference"})
+    set_traits(ws, project, ["red hair"])
+    add_photos(ws, project, [("new.jpg", saved(portrait(15)), None)])
+    listed = versions(ws.open(), project)
+    assert [each.number for each in listed] == [6, 5, 4, 3, 2, 1]
+    assert [each.change for each in listed] == [
+        "1 added",
+        "word list: red hair",
+        "1 moved to the other side",
+        "1 left out",
+        "1 captions changed",
+        "first import",
+    ]
+    assert [each.is_current for each in listed] == [True] + [False] * 5
+    assert (listed[-1].train, listed[-1].reference) == (8, 2)
+    go_back(ws.open(), first)
+    assert [row["sha256"] for row in photos(ws, project)] == [row["sha256"] for row in ten]
+    assert versions(ws.open(), project)[-1].is_current and len(versions(ws.open(), project)) == 6
+    with pytest.raises(PhotosError, match="no version 999"):
+        go_back(ws.open(), 999)
+
+
+# what is measured
+
+
+def test_sharpness_and_faces_are_measured_at_import(ws, project, portrait):
+    pair = Image.new("RGB", (512, 512), "gray")
+    pair.paste(portrait(0), (0, 100))
+    pair.paste(portrait(1), (256, 100))
+    add_photos(ws, project, [("one.png", saved(portrait(2), "PNG"), None), ("pair.png", saved(pair, "PNG"), None)])
+    one, two = photos(ws, project)
+    assert 0.1 < one["sharpness"] < 0.4 and one["face_cut"] == 0 and one["faces"] == 1
+    assert two["faces"] == 2
+
+
+def test_photos_of_an_earlier_release_are_measured_when_asked(ws, project, ten):
+    db = ws.open()
+    db.execute("update photos set sharpness = null, face_cut = null, faces = null where position < 3")
+    db.conn.commit()
+    assert measure_again(ws, project) == 3
+    for before, after in zip(ten, photos(ws, project), strict=True):
+        assert after["sharpness"] == pytest.approx(before["sharpness"])
+        assert (after["faces"], after["face_cut"], after["id"]) == (before["faces"], before["face_cut"], before["id"])
+    assert measure_again(ws, project) == 0
+
+
+def test_the_side_at_which_photos_are_trained_follows_the_patterns(ws, project, small_sd):
+    db = ws.open()
+    row = library.project(db, project)
+    assert trained_at(db, row) == 64
+    assert trained_at(db, {**row, "base_model": "/nowhere"}) is None
+    config = {"base_model": str(small_sd), "resolution": None}
+    library.add_label(db, project, library.add_pattern(db, "a", config), "a")
+    assert trained_at(db, row) == 64
+    library.add_label(db, project, library.add_pattern(db, "b", {**config, "resolution": 96}), "b")
+    assert trained_at(db, row) == 96
+
+
+# several subjects
+
+
+@pytest.fixture
+def people(tmp_path, subject):
+    """A folder with two subjects, one of them split already, and a folder without photos."""
+    folder = tmp_path / "people"
+    for name in ("anna", "ben/train", "ben/reference", "empty"):
+        (folder / name).mkdir(parents=True)
+    for i in range(4):
+        shutil.copy(subject / "train" / f"0{i}.jpg", folder / "anna")
+        shutil.copy(subject / "train" / f"1{i}.jpg", folder / "ben" / "train")
+    shutil.copy(subject / "reference" / "00.jpg", folder / "ben" / "reference")
+    return folder
+
+
+def test_each_sub_folder_becomes_a_project(ws, people):
+    assert [path.name for path in subjects_in(people)] == ["anna", "ben"]
+    made = add_subjects(ws, people, "zwx", "woman", prefix="2026")
+    assert [(each.name, each.photos.added) for each in made] == [("2026 anna", 4), ("2026 ben", 5)]
+    assert [row["side"] for row in photos(ws, made[1].project_id)].count("reference") == 1
+    with pytest.raises(ProjectError, match="2026 anna, 2026 ben"):
+        add_subjects(ws, people, "zwx", "woman", prefix="2026")
+    assert len(library.projects(ws.open())) == 2
+
+
+def test_a_folder_of_one_subject_holds_no_several(ws, people, subject):
+    assert subjects_in(subject) == [] and subjects_in(people / "anna") == []
+    with pytest.raises(PhotosError, match="no sub-folders with photos"):
+        add_subjects(ws, people / "anna", "zwx", "woman")
+
+
+def test_the_command_line_imports_lists_splits_and_goes_back(ws, people, subject, capsys):
+    from workbench.cli import main
+
+    def run(*words):
+        assert main(["--home", str(ws.home), "photos", *map(str, words)]) == 0
+        return capsys.readouterr().out
+
+    assert "anna: 4 photos" in run(people, "--each-subfolder", "--class-noun", "woman")
+    said = run(subject, "--new", "A", "--class-noun", "woman", "--captions", subject / "captions_full.csv")
+    assert "zwx woman with long wavy red hair" in said
+    run("--project", "A", "--traits", "long * red hair", "red hair in a bun")
+    listed = json.loads(run("--project", "A", "--versions", "--json"))
+    assert [row["change"] for row in listed] == ["word list: long * red hair, red hair in a bun", "first import"]
+    run("--project", "A", "--split-again", "5")
+    run("--project", "A", "--go-back", "1")
+    project = find_project(ws.open(), "A")
+    assert traits_of(library.dataset(ws.open(), project["dataset_id"])) == []
+    assert main(["--home", str(ws.home), "photos", "--project", "A", "--go-back", "9"]) == 1
+    assert "There are 1, 2, 3" in capsys.readouterr().err

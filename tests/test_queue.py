@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from db import library, results, runs
+from db import library, meta, results, runs
 from trainer.config import TrainConfig
-from workbench import patterns, queue
+from workbench import hours, patterns, queue
 from workbench.plan import EvalPlan, Prompt
 from workbench.progress import progress
 from workbench.projects import add_project
@@ -14,6 +14,9 @@ from workbench.queue import QueueError
 from workbench.run_log import log_tail, losses, note
 from workbench.sentences import REASONS, reason
 from workbench.terminal import where
+from workbench.training import training_command
+from workbench.views import untried
+from workbench.waiting import NO_WORKER
 from workbench.words import duration, slug
 from workbench.workspace import Workspace
 
@@ -160,3 +163,154 @@ def test_durations_read_well(seconds, words):
 @pytest.mark.parametrize(("text", "name"), [("Rate 6e-3, é!", "rate-6e-3-e"), ("被写体", "x"), ("a/../b", "a-b")])
 def test_file_names_are_plain(text, name):
     assert slug(text) == name
+
+
+# order, halts, other projects
+
+
+def order(db):
+    return [run["id"] for run in runs.with_status(db, "queued")]
+
+
+def test_waiting_runs_are_moved_first_up_down_and_last(db, project, photos, baseline):
+    a, b, c, d = queue.enqueue(db, project, [baseline], [1, 2, 3, 4])
+    queue.move(db, d, "first")
+    assert order(db) == [d, a, b, c]
+    queue.move(db, b, "up")
+    assert order(db) == [d, b, a, c]
+    queue.move(db, d, "down")
+    assert order(db) == [b, d, a, c]
+    queue.move(db, b, "last")
+    assert order(db) == [d, a, c, b]
+    queue.move(db, d, "up")  # it is the first already
+    queue.move(db, b, "down")
+    [e] = queue.enqueue(db, project, [baseline], [5])
+    assert order(db) == [d, a, c, b, e]  # what is queued later comes last
+    runs.worker_started(db, "w", pid=1)
+    assert runs.claim_next(db, "w")["id"] == d
+    with pytest.raises(QueueError, match="does not wait"):
+        queue.move(db, d, "first")
+
+
+def test_a_project_says_that_it_waits_behind_another_one(db, project, photos, baseline):
+    other = add_project(db, "other", "zwx", "woman")
+    row = {"name": "a", "file": "a.png", "sha256": "0", "caption": "", "width": 64, "height": 64, "crop": "none"}
+    words = {"trigger_word": "zwx", "class_noun": "woman", "size_px": 64}
+    library.add_dataset(db, other, hash="h", photos=[{**row, "position": 0, "side": "train"}], **words)
+    pattern = patterns.add(db, other, TrainConfig(), "theirs")
+    theirs = queue.enqueue(db, other, [pattern], [1, 2])
+    [mine] = queue.enqueue(db, project, [baseline], [1])
+    runs.worker_started(db, "w", pid=1)
+    runs.claim_next(db, "w")
+    runs.worker_seen(db, "w", "training")
+    assert "behind 2 runs of 'other'" in progress(db, project).waits
+    assert progress(db, other).waits == ""
+    queue.move(db, mine, "first")
+    assert "behind 1 run of 'other'" in progress(db, project).waits  # the one that trains
+    runs.end(db, theirs[0], "done")
+    assert progress(db, project).waits == ""
+
+
+def test_why_nothing_trains_is_said_and_a_pause_before_a_missing_worker(db, project, photos, baseline):
+    queue.enqueue(db, project, [baseline], [1])
+    assert progress(db, project).waits == NO_WORKER
+    hours.pause(db)
+    now = progress(db, project)
+    assert "paused" in now.waits and now.waits in where(now)
+    hours.resume(db)
+    meta.put(db, hours.LOW_DISK, '{"free_gb": 0.4, "needed_gb": 1.9}')
+    assert progress(db, project).waits == NO_WORKER  # what a dead worker noted of the disk is old
+    runs.worker_started(db, "w", pid=1)
+    assert "0.4 GB are free" in progress(db, project).waits
+
+
+# trying again, training longer, final runs
+
+
+def test_a_cancelled_training_that_is_queued_again_is_the_same_run(db, project, photos, baseline):
+    row = library.project(db, project)
+    [first] = queue.enqueue(db, project, [baseline], [1])
+    queue.cancel(db, first)
+    assert untried(db, row, [baseline], [1]) == {1: [baseline]}
+    assert queue.enqueue(db, project, [baseline], [1]) == [first]
+    assert runs.get(db, first)["status"] == "queued" and untried(db, row, [baseline], [1]) == {1: []}
+    assert len(runs.of_project(db, project)) == 1
+
+
+def test_a_run_whose_state_is_broken_is_not_tried_again_but_begun_anew(db, project, photos, baseline):
+    [first] = queue.enqueue(db, project, [baseline], [1])
+    runs.end(db, first, "failed", "bad_state", {"message": "x"})
+    [again] = queue.enqueue(db, project, [baseline], [1])
+    assert again != first
+
+
+@pytest.fixture
+def finished(ws, db, project, photos, baseline):
+    """A finished run with its training state."""
+    [run] = queue.enqueue(db, project, [baseline], [7])
+    runs.started(db, run, effective={}, device="cpu", step=0, total=8)
+    runs.report(db, run, step=8, loss=0.1, train_seconds=4.0)
+    runs.end(db, run, "done")
+    state = ws.run_folder(run) / "state" / "state.safetensors"
+    state.parent.mkdir(parents=True)
+    state.write_bytes(b"x")
+    return run
+
+
+def test_a_finished_run_is_trained_longer_as_a_new_run_of_a_longer_pattern(ws, db, project, finished):
+    longer = runs.get(db, queue.extend(ws, db, finished, epochs=6))
+    config = json.loads(longer["config"])
+    assert (config["epochs"], longer["continues"], longer["seed"]) == (6, finished, 7)
+    assert longer["label"] == "baseline, 6 epochs" and runs.get(db, finished)["status"] == "done"
+    now = progress(db, project)
+    assert now.checkpoints_expected == 1  # at update 12; those at 4 and 8 are the old run's (which saved none here)
+    assert now.updates_expected - now.updates_done == 4
+    with pytest.raises(QueueError, match=f"run {longer['id']}"):
+        queue.extend(ws, db, finished, epochs=6)
+    by_updates = json.loads(runs.get(db, queue.extend(ws, db, finished, updates=11))["config"])
+    assert (by_updates["epochs"], by_updates["max_updates"]) == (6, 11)
+
+
+def test_what_can_not_be_trained_longer_is_refused_with_the_reason(ws, db, project, baseline, finished):
+    with pytest.raises(QueueError, match="as many updates already"):
+        queue.extend(ws, db, finished, epochs=4)
+    with pytest.raises(QueueError, match="either epochs or updates"):
+        queue.extend(ws, db, finished)
+    falling = patterns.clone(db, project, baseline, "cosine", lr_scheduler="cosine")
+    [run] = queue.enqueue(db, project, [falling], [7])
+    with pytest.raises(QueueError, match="not come to its end"):
+        queue.extend(ws, db, run, epochs=9)
+    runs.end(db, run, "done")
+    with pytest.raises(QueueError, match="learning rate falls"):
+        queue.extend(ws, db, run, epochs=9)
+    (ws.run_folder(finished) / "state" / "state.safetensors").unlink()
+    with pytest.raises(QueueError, match=r"state of run .* is gone"):
+        queue.extend(ws, db, finished, epochs=9)
+
+
+def test_a_final_run_trains_on_all_photos_and_an_ordinary_one_measures_on_the_reference_photos(ws, db, finished):
+    final = runs.get(db, queue.train_final(db, finished))
+    assert (final["final"], final["seed"]) == (1, 7)
+    command = training_command(ws, db, final)
+    assert (len(command["photos"]), command["reference"]) == (5, [])
+    command = training_command(ws, db, runs.get(db, finished))
+    assert (len(command["photos"]), len(command["reference"])) == (4, 1)
+    with pytest.raises(QueueError, match="already"):
+        queue.train_final(db, finished)
+
+
+def test_captions_reach_the_trainer_as_the_pattern_wants_them(ws, db, project, baseline):
+    caption = "photo of zwx woman with red hair, smiling"
+    row = {"name": "a", "file": "a.png", "sha256": "0", "width": 64, "height": 64, "crop": "none"}
+    words = {"trigger_word": "zwx", "class_noun": "woman", "size_px": 64, "traits": ["red hair"]}
+    photo = {**row, "position": 0, "side": "train", "caption": caption}
+    library.add_dataset(db, project, hash="t", photos=[photo], **words)
+    said = {}
+    for mode in ("as_written", "traits_left_out", "trigger_only"):
+        pattern = baseline if mode == "as_written" else patterns.clone(db, project, baseline, mode, captions=mode)
+        [run] = queue.enqueue(db, project, [pattern], [1])
+        [sent] = training_command(ws, db, runs.get(db, run))["photos"]
+        said[mode] = sent["caption"]
+    assert said["as_written"] == caption
+    assert "hair" not in said["traits_left_out"] and "smiling" in said["traits_left_out"]
+    assert "zwx woman" in said["trigger_only"] and "smiling" not in said["trigger_only"]

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from trainer.config import ConfigError, TrainConfig, effective
+from trainer.config import ConfigError, TrainConfig
+from trainer.effective import effective
 from workbench import settings
 from workbench.patterns import Pattern
 
@@ -17,6 +18,48 @@ def pattern(number, label, **changed):
 def test_the_form_has_every_setting_once():
     names = [field.name for group in settings.groups().values() for field in group]
     assert sorted(names) == sorted(TrainConfig.model_fields)
+
+
+def test_rarely_used_settings_are_folded_away_and_none_is_forgotten():
+    assert not settings.main_groups().keys() & settings.rare_groups().keys()
+    assert "More" not in settings.rare_groups()  # every setting has a group
+    assert {"dim", "optimizer", "epochs", "captions"} <= {f.name for g in settings.main_groups().values() for f in g}
+
+
+@pytest.mark.parametrize("name", TrainConfig.model_fields)
+def test_every_setting_says_in_a_sentence_what_it_does_and_its_default(name):
+    field = settings.field(name)
+    assert len(field.help.split(" Default: ")[0]) > 15
+    assert "Default: " in field.help
+    assert not field.source or field.help.endswith(f"Source: {field.source}.")
+
+
+@pytest.mark.parametrize("name", ["optimizer", "lr_scheduler", "captions", "modules", "mixed_precision"])
+def test_every_choice_says_in_a_sentence_what_it_does_and_its_source(name):
+    sentences = [settings.choice_text(name, value) for value in settings.field(name).choices]
+    assert len(set(sentences)) == len(sentences)
+    assert all(sentence.endswith(")") and len(sentence) > 30 for sentence in sentences)
+    assert settings.choice_text("dim", 16) == ""
+
+
+def test_an_optimisers_sensible_rate_is_on_the_bases_scale():
+    assert "at alpha = dim: 0.0001." in settings.choice_text("optimizer", "adamw", "/sd15")
+    assert "at alpha = dim: 0.002." in settings.choice_text("optimizer", "adamw", "embedded")
+    assert "It has no rate to set." in settings.choice_text("optimizer", "adafactor")
+
+
+def test_what_is_typed_is_summed_up_at_once():
+    values = TrainConfig(batch_size=4, epochs=10, save_every=5, learning_rate=1e-3, dim=8, alpha=2.0).model_dump()
+    assert settings.comes_to(values, 30) == ("80 updates · 300 images seen · rate × scale 0.00025 · 2 LoRA files")
+    assert "once there are photos" in settings.comes_to(values, 0)
+    assert "dim is 'x' but must be" in settings.comes_to({**values, "dim": "x"}, 30)
+
+
+def test_the_felt_rate_knows_rslora_and_optimisers_without_a_rate_of_their_own():
+    assert settings.amounts(TrainConfig(learning_rate=1e-3, dim=16, alpha=4, rslora=True), 0) == {
+        "rate × scale": "0.001"
+    }
+    assert settings.amounts(TrainConfig(optimizer="prodigy", learning_rate=1), 0) == {"rate × scale": "finds its own"}
 
 
 def test_a_field_knows_its_unit_its_choices_and_its_default():
@@ -75,13 +118,13 @@ def test_a_blank_means_as_in_the_first_pattern():
 def test_the_table_says_how_long_a_training_is_and_which_rate_is_felt():
     config = TrainConfig(learning_rate=1e-3, dim=8, alpha=2.0, batch_size=4, epochs=10)
     assert settings.amounts(config, n_photos=30) == {
-        "rate × alpha / dim": "0.00025",
+        "rate × scale": "0.00025",
         "updates": 80,
         "images seen": 300,
     }
-    assert settings.amounts(config, n_photos=0) == {"rate × alpha / dim": "0.00025"}
+    assert settings.amounts(config, n_photos=0) == {"rate × scale": "0.00025"}
     relative = TrainConfig(optimizer="adafactor", learning_rate=1e-2)
-    assert settings.amounts(relative, 0) == {"rate × alpha / dim": "-"}
+    assert settings.amounts(relative, 0) == {"rate × scale": "-"}
 
 
 def test_what_was_in_force_is_told_with_the_reason():

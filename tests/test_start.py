@@ -122,6 +122,25 @@ def test_with_until_done_it_ends_by_itself_when_nothing_is_queued(started):
     assert one.child.process.wait(timeout=40) == 0
 
 
+@needs_own_venv
+def test_with_until_done_a_worker_that_dies_is_replaced_too(started, tmp_path):
+    from filled import fill
+
+    from workbench import hours, queue
+
+    full = fill(tmp_path / "w")
+    [run] = queue.enqueue(full.db, full.project_id, full.pattern_ids[:1], [9])
+    hours.pause(full.db)  # so that there is something to wait for
+    one = started("--until-done", home=tmp_path / "w")
+    one.wait_for("trains on: ")
+    next(p for p in one.family() if "worker" in p.cmdline()).kill()
+    one.wait_for("The worker stopped by itself .* another one takes over")
+    queue.cancel(full.db, run)
+    hours.resume(full.db)
+    one.wait_for("The queue is empty")
+    assert one.child.process.wait(timeout=40) == 0
+
+
 def test_a_taken_port_is_said_before_anything_is_installed(started):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

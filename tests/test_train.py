@@ -15,7 +15,7 @@ from trainer.base import BaseModel, load_base
 from trainer.config import TrainConfig
 from trainer.data import Photo, encode_captions, encode_photos, read_folder
 from trainer.device import probe
-from trainer.events import Event, Failed, Finished, Progress, Saved, Started, StateSaved, Stopped
+from trainer.events import Event, Failed, Finished, Progress, Saved, Started, StateSaved
 from trainer.kohya import read
 from trainer.lora import Job, failure, is_out_of_memory, train
 from trainer.loss import fixed_noise_loss
@@ -128,6 +128,29 @@ def test_events_tell_the_whole_story_in_order(base, cache, job):
     assert rows[0]["loss"] == progress[0].loss
 
 
+def test_each_saved_file_tells_what_was_measured_of_it(base, cache, job, subject, tmp_path):
+    settings = {"max_updates": 4, "save_every": 2, "learning_rate": 1e-2}
+    plain, measured = job("plain", **settings), job("measured", **settings)
+    measured.reference = read_folder(subject / "reference")[:3]
+    without = [event for event in finish(base, plain, cache=cache) if isinstance(event, Saved)]
+    early, late = (event for event in finish(base, measured, cache=cache) if isinstance(event, Saved))
+    assert same(tensors(plain), tensors(measured))  # to measure changes nothing
+
+    assert 0 < early.seconds < late.seconds
+    assert 1e8 < early.memory_bytes <= late.memory_bytes < 1e11  # of the whole process
+    assert 0 < early.weight_change["all"] < late.weight_change["all"]
+    assert [event.loss_reference for event in without] == [None, None]
+    assert [event.loss_train for event in without] == [early.loss_train, late.loss_train]
+
+    adapter = attach_file(base, "check", measured.out / late.file)
+    for photos, told in ((measured.photos, late.loss_train), (measured.reference, late.loss_reference)):
+        latents = encode_photos(base, photos, 64).mean[0]
+        words = encode_captions(base, [p.caption for p in photos], clip_skip=1)
+        embeddings = torch.stack([words[p.caption] for p in photos])
+        assert fixed_noise_loss(base, adapter, latents, embeddings, seed=0, draws=1) == pytest.approx(told, rel=1e-6)
+    adapter.detach()
+
+
 def test_the_same_seed_gives_the_same_tensors_and_another_seed_others(base, cache, job):
     one, again, other = (job(name, seed, max_updates=3) for name, seed in (("one", 1), ("again", 1), ("other", 2)))
     for each in (one, again, other):
@@ -135,36 +158,6 @@ def test_the_same_seed_gives_the_same_tensors_and_another_seed_others(base, cach
     assert same(tensors(one), tensors(again))
     assert not same(tensors(one), tensors(other))
     assert (one.out / "loss.jsonl").read_bytes() == (again.out / "loss.jsonl").read_bytes()
-
-
-RICH = {
-    "train_text_encoder": True,
-    "flip": True,
-    "lr_scheduler": "cosine",
-    "warmup_updates": 2,
-    "clip_skip": 2,
-}
-
-
-@pytest.mark.parametrize("settings", [RICH, {"optimizer": "adafactor"}, {"optimizer": "lion"}], ids=str)
-def test_a_stopped_run_goes_on_bit_for_bit(base, cache, job, settings):
-    whole, parts = job("whole", **settings), job("parts", **settings)
-    finish(base, whole, cache=cache)
-
-    events = []
-    for event in train(base, [parts], cache=cache, state_every_s=0):
-        events.append(event)
-        if isinstance(event, StateSaved) and event.update == 2:  # in the middle of an epoch
-            parts.stop = "cancelled"
-    assert events[-1] == Stopped("parts", 2, "cancelled")
-    assert not (parts.out / "parts.safetensors").exists()
-
-    parts.stop = None
-    events = finish(base, parts, cache=cache)
-    assert events[0].resumed_at == 2
-    assert same(tensors(parts), tensors(whole))
-    assert same(tensors(parts, "parts-step00000004.safetensors"), tensors(whole, "whole-step00000004.safetensors"))
-    assert (parts.out / "loss.jsonl").read_bytes() == (whole.out / "loss.jsonl").read_bytes()
 
 
 def test_a_run_whose_caller_vanished_goes_on_bit_for_bit(base, cache, job):
@@ -286,7 +279,7 @@ def test_every_photo_is_seen_as_often_as_it_should_be(base, cache, job):
         seen = []
         for _ in range(5):
             run.update += 1
-            seen += run._next_photos()[0].tolist()
+            seen += [photo for batch, _ in run._next_batches() for photo in batch.tolist()]
         epochs.append(seen)
     run.close()
     assert sorted(epochs[0]) == sorted(epochs[1]) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]

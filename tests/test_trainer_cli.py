@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from trainer.__main__ import main
+from trainer.__main__ import _parser, as_trained, main
+from trainer.data import Photo
 from trainer.kohya import read
 
 PATTERN = {
@@ -105,6 +106,49 @@ def test_a_training_that_fails_has_an_exit_code_of_its_own(pattern, subject, tmp
     pattern.write_text(json.dumps({**PATTERN, "clip_skip": 9}), encoding="utf-8")
     assert main([str(pattern), str(subject / "train"), str(tmp_path / "out"), "--device", "cpu"]) == 1
     assert "clip_skip is 9" in capsys.readouterr().err
+
+
+def test_a_finished_run_goes_on_into_another_folder(pattern, subject, tmp_path, capsys):
+    few = tmp_path / "few"
+    few.mkdir()
+    for name in ("00.jpg", "00.txt", "01.jpg", "01.txt"):
+        (few / name).write_bytes((subject / "train" / name).read_bytes())
+    common = ["--device", "cpu", "--reference", str(few)]
+
+    def train(updates: int, out: str, *more: str) -> str:
+        pattern.write_text(json.dumps({**PATTERN, "max_updates": updates, "epochs": 9}), encoding="utf-8")
+        assert main([str(pattern), str(few), str(tmp_path / out), *common, *more]) == 0
+        return capsys.readouterr().out
+
+    said = train(1, "short")
+    assert "on train photos" in said and "on reference photos" in said
+    assert "from update 1" in train(2, "longer", "--continue", str(tmp_path / "short"))
+    assert len((tmp_path / "longer" / "loss.jsonl").read_text(encoding="utf-8").splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("captions", "options", "seen"),
+    [
+        ("trigger_only", ["--trigger", "zwx", "--class-noun", "woman"], "zwx woman"),
+        (
+            "traits_left_out",
+            ["--trigger", "zwx", "--traits", "wavy red hair", "freckles"],
+            "photo of zwx woman, smiling",
+        ),
+        ("as_written", [], "photo of zwx woman with wavy red hair, smiling"),
+    ],
+)
+def test_captions_become_what_the_pattern_asks_for(captions, options, seen):
+    options = _parser().parse_args(["pattern.json", "photos", "out", *options])
+    photo = Photo(Path("00.jpg"), "photo of zwx woman with wavy red hair, smiling", "ab")
+    assert as_trained(photo, captions, options) == Photo(photo.path, seen, "ab")
+
+
+@pytest.mark.parametrize(("captions", "words"), [("trigger_only", "--class-noun"), ("traits_left_out", "--traits")])
+def test_captions_that_need_words_say_which(pattern, subject, tmp_path, capsys, captions, words):
+    pattern.write_text(json.dumps({**PATTERN, "captions": captions}), encoding="utf-8")
+    assert main([str(pattern), str(subject / "train"), str(tmp_path / "out")]) == 2
+    assert words in capsys.readouterr().err
 
 
 def test_help_is_quick_and_says_where_captions_come_from(capsys):

@@ -1,6 +1,7 @@
 """Train one pattern from the command line: python -m trainer CONFIG.json PHOTOS OUT."""
 
 import argparse
+import dataclasses
 import signal
 import sys
 from pathlib import Path
@@ -10,9 +11,11 @@ from trainer.config import ConfigError, parse_config
 from trainer.events import Failed, Progress, Saved, Started, Stopped
 
 EPILOG = """
-PHOTOS is a folder of pictures with a caption each: photo.jpg and photo.txt.
+PHOTOS is a folder of pictures with a caption each: photo.jpg and photo.txt. A pattern whose "captions" is
+trigger_only needs --trigger and --class-noun, one with traits_left_out the phrases to leave out in --traits.
 OUT gets NAME*.safetensors (kohya format), loss.jsonl and state/. Ctrl-C saves the state and stops;
-the same command goes on from there.
+the same command goes on from there. --continue goes on from a finished run of the same pattern, seed and
+photos to more epochs, updates or images; OUT then is another folder and gets the later files.
 
 exit code: 0 trained, 1 training failed, 2 wrong call, pattern, photo or base, 130 stopped by Ctrl-C
 """
@@ -25,6 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
         config = parse_config(options.config.read_text(encoding="utf-8-sig"))
     except (OSError, ConfigError) as error:
         return _say(f"{options.config}: {error}")
+    if problem := _missing(config.captions, options):
+        return _say(problem)
 
     from trainer.base import BaseModelError, load_base
     from trainer.data import PhotoError, read_folder
@@ -32,7 +37,10 @@ def main(arguments: list[str] | None = None) -> int:
     from trainer.lora import Job
 
     try:
-        photos = read_folder(options.photos)
+        photos, reference = (
+            [as_trained(photo, config.captions, options) for photo in read_folder(folder)] if folder else []
+            for folder in (options.photos, options.reference)
+        )
         device = probe(options.device)
         base = load_base(config.base_model, device)  # in fp32, as the app loads it: the same LoRA from both
     except (PhotoError, BaseModelError, DeviceError) as error:
@@ -45,8 +53,28 @@ def main(arguments: list[str] | None = None) -> int:
         out=options.out,
         name=options.name,
         trigger=options.trigger,
+        class_noun=options.class_noun,
+        reference=reference,
+        continues=options.goes_on and options.goes_on / "state",
     )
     return _train(base, job, options.previews)
+
+
+def _missing(mode: str, options: argparse.Namespace) -> str | None:
+    """What the pattern's captions need and the command does not say."""
+    if mode == "trigger_only" and not (options.trigger and options.class_noun):
+        return "This pattern's captions are trigger_only. Add --trigger and --class-noun, such as zwx and woman."
+    if mode == "traits_left_out" and not options.traits:
+        return "This pattern's captions leave traits out. Name them with --traits, such as 'red hair' freckles."
+    return None
+
+
+def as_trained(photo: Any, mode: str, options: argparse.Namespace) -> Any:
+    """The photo with its caption as the pattern wants it."""
+    from trainer.captions import caption_as
+
+    caption = caption_as(mode, photo.caption, options.trigger, options.class_noun, options.traits)
+    return dataclasses.replace(photo, caption=caption)
 
 
 def _train(base: Any, job: Any, prompts: list[str]) -> int:
@@ -67,6 +95,7 @@ def _train(base: Any, job: Any, prompts: list[str]) -> int:
                 shown = _progress(event, shown)
             elif isinstance(event, Saved):
                 _show(f"saved {job.out / event.file} ({event.modules} modules, {event.bytes / 1e6:.1f} MB)")
+                _show(_measured(event))
                 _previews(base, job, event.file, prompts)
             elif isinstance(event, Stopped):
                 _show(f"stopped after update {event.update}; the same command goes on from there")
@@ -92,6 +121,14 @@ def _progress(event: Progress, shown: int) -> int:
     elif int(part * 10) > shown:
         print(line, flush=True)
     return int(part * 10)
+
+
+def _measured(event: Saved) -> str:
+    """What was measured of a saved file, in a line."""
+    parts = [f"weights changed by {event.weight_change['all']:.2%}", f"loss {event.loss_train:.4f} on train photos"]
+    if event.loss_reference is not None:
+        parts.append(f"{event.loss_reference:.4f} on reference photos")
+    return "  " + ", ".join(parts)
 
 
 def _previews(base: Any, job: Any, file: str, prompts: list[str]) -> None:
@@ -131,6 +168,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", help="cuda, cuda:1, mps or cpu (default: the best that works)")
     parser.add_argument("--name", default="lora", help="name of the LoRA files (default lora)")
     parser.add_argument("--trigger", default="", help="trigger word, written into the files")
+    parser.add_argument("--class-noun", default="", metavar="NOUN", help="what the subject is, such as woman")
+    parser.add_argument(
+        "--traits", nargs="+", default=[], metavar="PHRASE", help="permanent traits that captions leave out"
+    )
+    parser.add_argument(
+        "--reference", type=Path, metavar="FOLDER", help="photos to measure the loss on, never trained on"
+    )
+    parser.add_argument(
+        "--continue", type=Path, dest="goes_on", metavar="OUT", help="folder of the finished run to go on from"
+    )
     parser.add_argument(
         "--previews", nargs="+", default=[], metavar="PROMPT", help="draw these prompts with each saved file"
     )

@@ -1,4 +1,4 @@
-"""Load a base model (Stable Diffusion 1.x as a diffusers folder) and turn captions into embeddings."""
+"""Load a base model (Stable Diffusion 1.x: a diffusers folder or one file) and turn captions into embeddings."""
 
 import hashlib
 import json
@@ -12,10 +12,19 @@ from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 from transformers.utils import logging as transformers_logging
 
-from trainer import EMBEDDED
+from trainer import EMBEDDED, EMBEDDED_BASES
+from trainer.base_kind import PICKLES, base_kind, how_to_convert, vae_beside
 from trainer.device import Device, use_threads
+from trainer.painted import PAINTED, paint
+from trainer.single_file import (
+    SingleFileError,
+    clip_tokenizer,
+    scheduler_of,
+    text_encoder_of,
+    unet_of,
+    vae_of,
+)
 
-PICKLES = {".bin", ".ckpt", ".pt", ".pth"}
 WEIGHTS = {  # part -> its weight file without suffix
     "text_encoder": "model",
     "vae": "diffusion_pytorch_model",
@@ -70,42 +79,86 @@ class BaseModel:
         return self.vae.config.latent_channels
 
 
+@dataclass(frozen=True)
+class _Parts:
+    """What a place on disk gives: the models, and the hash of each part's files."""
+
+    models: dict[str, Any]
+    fingerprints: dict[str, str]
+    tokenizer: Any
+    sampler_config: dict[str, Any]
+
+
 def load_base(location: str | Path, device: Device, weight_dtype: torch.dtype | None = None) -> BaseModel:
-    """Load a base model from a diffusers folder, or the miniature for "embedded". Nothing is downloaded.
+    """Load a base model from a diffusers folder, from a single-file `.safetensors` checkpoint of SD 1.x, or a
+    miniature ("embedded", "embedded-painted"). Nothing is downloaded.
 
     weight_dtype is the type of the frozen U-Net and text encoder (default fp32; always fp32 on a CPU). The
     VAE stays in fp32, since many VAEs overflow to black in fp16. Raises BaseModelError.
     """
-    folder = EMBEDDED / "base" if str(location) == "embedded" else Path(location)
-    _check_folder(folder)
-    files = {part: _weight_files(folder, part, stem) for part, stem in WEIGHTS.items()}
+    shipped = str(location) in EMBEDDED_BASES
+    place = EMBEDDED / "base" if shipped else Path(location).expanduser()
     dtype = torch.float32 if device.kind == "cpu" or weight_dtype is None else weight_dtype
-    parts = {
-        "text_encoder": _load_part(CLIPTextModel, folder, "text_encoder", files, dtype),
-        "vae": _load_part(AutoencoderKL, folder, "vae", files, torch.float32),
-        "unet": _load_part(UNet2DConditionModel, folder, "unet", files, dtype),
-    }
-    for part, model in parts.items():
+    parts = _from_file(place, dtype) if place.is_file() else _from_folder(place, dtype)
+    fingerprints = dict(parts.fingerprints)
+    if str(location) == "embedded-painted":
+        paint(parts.models["unet"])
+        fingerprints["unet"] = _combined([fingerprints["unet"], _sha256(PAINTED)])
+    for part, model in parts.models.items():
         model.requires_grad_(False).eval().to(device.torch_device)
         if part != "text_encoder" and device.kind != "mps":  # convolutions are faster so
             model.to(memory_format=torch.channels_last)
     if device.kind == "cpu":
-        use_threads(sum(weight.numel() for weight in parts["unet"].parameters()))
-    fingerprints = {part: _combined(_sha256(file) for file in files[part]) for part in WEIGHTS}
-    sampler_config = _json(folder / "scheduler" / "scheduler_config.json")
+        use_threads(sum(weight.numel() for weight in parts.models["unet"].parameters()))
     base = BaseModel(
         location=str(location),
-        name="embedded" if str(location) == "embedded" else folder.resolve().name,
+        name=str(location) if shipped else place.stem if place.is_file() else place.resolve().name,
         fingerprint=_combined(fingerprints.values()),
         fingerprints=fingerprints,
-        tokenizer=_load_tokenizer(folder),
-        train_schedule=DDPMScheduler.from_config(sampler_config),
-        sampler_config=sampler_config,
+        tokenizer=parts.tokenizer,
+        train_schedule=DDPMScheduler.from_config(parts.sampler_config),
+        sampler_config=parts.sampler_config,
         device=device,
-        **parts,
+        **parts.models,
     )
     _check_sizes(base)
     return base
+
+
+def _from_folder(folder: Path, dtype: torch.dtype) -> _Parts:
+    """A base in diffusers layout."""
+    _check_folder(folder)
+    files = {part: _weight_files(folder, part, stem) for part, stem in WEIGHTS.items()}
+    return _Parts(
+        {
+            "text_encoder": _load_part(CLIPTextModel, folder, "text_encoder", files, dtype),
+            "vae": _load_part(AutoencoderKL, folder, "vae", files, torch.float32),
+            "unet": _load_part(UNet2DConditionModel, folder, "unet", files, dtype),
+        },
+        {part: _combined(_sha256(file) for file in files[part]) for part in WEIGHTS},
+        _load_tokenizer(folder),
+        _json(folder / "scheduler" / "scheduler_config.json"),
+    )
+
+
+def _from_file(file: Path, dtype: torch.dtype) -> _Parts:
+    """A single-file checkpoint, its VAE inside or beside it (NAME.vae.safetensors)."""
+    kind = base_kind(file)
+    if not kind.ok:
+        raise BaseModelError(kind.sentence)
+    beside = None if kind.own_vae else vae_beside(file)
+    try:
+        models = {
+            "text_encoder": text_encoder_of(file, dtype),
+            "vae": vae_of(beside, "") if beside else vae_of(file),
+            "unet": unet_of(file, dtype),
+        }
+        tokenizer = clip_tokenizer()
+    except SingleFileError as error:
+        raise BaseModelError(f"Base model {file.name} {error}") from error
+    read = {"text_encoder": file, "vae": beside or file, "unet": file}
+    fingerprints = {part: _combined([part, _sha256(source)]) for part, source in read.items()}
+    return _Parts(models, fingerprints, tokenizer, scheduler_of(kind.velocity))
 
 
 def encode(base: BaseModel, captions: Sequence[str], clip_skip: int, grad: bool = False) -> torch.Tensor:
@@ -139,17 +192,13 @@ def count_tokens(base: BaseModel, caption: str) -> int:
 
 
 def _check_folder(folder: Path) -> None:
-    if folder.is_file() and folder.suffix in PICKLES:
-        raise BaseModelError(f"{folder} is a pickle file, which can run code. {_how_to_convert(folder)}")
-    if folder.is_file():
-        raise BaseModelError(f"{folder} is a single file; a diffusers folder is needed. {_how_to_convert(folder)}")
     if not folder.is_dir():
-        raise BaseModelError(f"There is no base model at {folder}. Give the path of a diffusers folder.")
+        raise BaseModelError(base_kind(folder).sentence)
     for part in ("model_index.json", "tokenizer", "scheduler/scheduler_config.json"):
         if not (folder / part).exists():
             raise BaseModelError(f"Base model {folder} has no {part}. Copy the whole diffusers folder.")
     if (folder / "text_encoder_2").exists():
-        raise BaseModelError(f"Base model {folder} is an SDXL model. Use a Stable Diffusion 1.x model.")
+        raise BaseModelError(base_kind(folder).sentence)
 
 
 def _weight_files(folder: Path, part: str, stem: str) -> list[Path]:
@@ -167,17 +216,9 @@ def _weight_files(folder: Path, part: str, stem: str) -> list[Path]:
             return shards
     if any(file.suffix in PICKLES for file in place.iterdir()):
         raise BaseModelError(
-            f"Base model {folder} has only pickle files in {part}, which can run code. {_how_to_convert(folder)}"
+            f"Base model {folder} has only pickle files in {part}, which can run code. {how_to_convert(folder)}"
         )
     raise BaseModelError(f"Base model {folder} has no {part}/{stem}.safetensors. Copy the whole diffusers folder.")
-
-
-def _how_to_convert(source: Path) -> str:
-    load = "from_single_file" if source.is_file() else "from_pretrained"
-    return (
-        f"If you trust its origin, convert it once: StableDiffusionPipeline.{load}({source.name!r})"
-        ".save_pretrained('new-folder') writes safetensors; then use the new folder."
-    )
 
 
 def _load_part(cls: Any, folder: Path, part: str, files: dict[str, list[Path]], dtype: torch.dtype) -> Any:

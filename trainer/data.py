@@ -16,6 +16,7 @@ from torch import Tensor
 from trainer.adapter import use
 from trainer.base import BaseModel, encode
 
+REMEMBERED = 256  # shuffled captions whose embeddings stay in memory: 60 MB for SD 1.x
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
@@ -107,6 +108,28 @@ def encode_captions(
             _write_cache(path, kept)
         found[caption] = kept["embedding"].to(base.device.torch_device)
     return found
+
+
+class Embeddings:
+    """The frozen text encoder's words for any caption: those of the photos from the cache, new ones as needed."""
+
+    def __init__(self, base: BaseModel, captions: Sequence[str], clip_skip: int, cache: Path | None = None) -> None:
+        self.base, self.clip_skip = base, clip_skip
+        self.known = encode_captions(base, captions, clip_skip, cache)
+        self.room = len(self.known) + REMEMBERED
+
+    def of(self, captions: Sequence[str]) -> Tensor:
+        """(n, tokens, width) in fp32; a caption's bits do not depend on the others or on what is remembered."""
+        new = encode_captions(self.base, [c for c in captions if c not in self.known], self.clip_skip)
+        found = torch.stack([new[c] if c in new else self.known[c] for c in captions])
+        self.known |= dict(list(new.items())[: self.room - len(self.known)])
+        return found
+
+
+def shuffled(caption: str, generator: torch.Generator) -> str:
+    """The caption with its parts between commas in a new order; the first stays (sd-scripts with keep_tokens 1)."""
+    first, *others = (part.strip() for part in caption.split(","))
+    return ", ".join([first, *(others[i] for i in torch.randperm(len(others), generator=generator).tolist())])
 
 
 def _encode_side(

@@ -17,16 +17,27 @@ from torch import Tensor
 
 from trainer.adapter import Adapter, attach_file, targets, use
 from trainer.base import PICKLES, BaseModel, encode
-from trainer.config import TrainConfig, effective
+from trainer.config import TrainConfig
+from trainer.effective import effective
+from trainer.module import ALPHA, DORA, DOWN, UP, Module
 
 PRECISIONS = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
-DOWN, UP, ALPHA = "lora_down.weight", "lora_up.weight", "alpha"
-OPTIMIZERS = {  # our names -> what sd-scripts writes into ss_optimizer
-    "adamw": "torch.optim.adamw.AdamW(weight_decay={weight_decay})",
-    "adafactor": "transformers.optimization.Adafactor(scale_parameter=True,relative_step=True)",
-    "lion": "lion(weight_decay={weight_decay})",
+OPTIMIZERS = {  # our names -> class and arguments, as sd-scripts writes them into ss_optimizer
+    "adamw": "torch.optim.adamw.AdamW(weight_decay={decay},betas={betas})",
+    "adam": "torch.optim.adam.Adam(weight_decay={decay},betas={betas})",
+    "lion": "lion_pytorch.lion_pytorch.Lion(weight_decay={decay},betas={betas})",
+    "sgd_nesterov": "torch.optim.sgd.SGD(weight_decay={decay},momentum={momentum})",
+    "adafactor": "transformers.optimization.Adafactor(scale_parameter=True,relative_step=True,weight_decay={decay})",
+    "adafactor-fixed": "transformers.optimization.Adafactor("
+    "scale_parameter=False,relative_step=False,warmup_init=False,weight_decay={decay})",
+    "dadaptation": "dadaptation.experimental.dadapt_adam_preprint.DAdaptAdamPreprint("
+    "decouple=True,weight_decay={decay},betas={betas})",
+    "prodigy": "prodigyopt.prodigy.Prodigy(decouple=True,weight_decay={decay},betas={betas})",
+    "adamw8bit": "bitsandbytes.optim.adamw.AdamW8bit(weight_decay={decay},betas={betas})",
+    "lion8bit": "bitsandbytes.optim.lion.Lion8bit(weight_decay={decay},betas={betas})",
+    "sgd_nesterov8bit": "bitsandbytes.optim.sgd.SGD8bit(weight_decay={decay},momentum={momentum})",
 }
-AMPLIFIED = 0.02  # share of the output's change that rounding may make, through an overdone LoRA
+AMPLIFIED = 0.05  # share of the output's change that rounding may make, through an overdone LoRA
 
 
 class KohyaError(ValueError):
@@ -38,33 +49,10 @@ class ProofError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class FileModule:
-    """One module as stored: down (dim, in[, 1, 1]) and up (out, dim[, 1, 1]) in the file's own precision."""
-
-    down: Tensor
-    up: Tensor
-    alpha: float
-
-    @property
-    def dim(self) -> int:
-        return self.down.shape[0]
-
-    @property
-    def scale(self) -> float:
-        return self.alpha / self.dim
-
-    def delta(self, device: torch.device) -> Tensor:
-        """What it adds to its layer's weight at strength 1, fp32: scale x up @ down, (out, in[, 1, 1])."""
-        up, down = (tensor.flatten(1).to(device, torch.float32) for tensor in (self.up, self.down))
-        product = up @ down
-        return (self.scale * product).reshape(self.up.shape[0], *self.down.shape[1:])
-
-
-@dataclass(frozen=True)
 class KohyaFile:
-    """A LoRA file: its modules by kohya name, sorted, and its metadata (every value a string)."""
+    """A LoRA file: its modules by kohya name, sorted, in the file's own precision; metadata in strings."""
 
-    modules: dict[str, FileModule]
+    modules: dict[str, Module]
     metadata: dict[str, str]
 
 
@@ -80,10 +68,14 @@ class Written:
 def write(adapter: Adapter, path: Path, metadata: Mapping[str, str], precision: str) -> Written:
     """Save an adapter beside `path` and rename it: a crash leaves no half file.
 
-    precision is "fp16", "bf16" or "fp32"; alpha is stored in it too, as sd-scripts does. Both sshs hashes are
+    precision is "fp16", "bf16" or "fp32"; alpha is stored in it too, as sd-scripts does. A dora_scale is always
+    fp32: rounded, it would turn the base's whole weight by more than a young LoRA does. Both sshs hashes are
     added to the metadata. Raises KohyaError when a weight is not finite or does not fit the precision.
     """
-    tensors = {key: value.to(PRECISIONS[precision]).contiguous() for key, value in adapter.state().items()}
+    tensors = {
+        key: value.to(torch.float32 if key.endswith(DORA) else PRECISIONS[precision]).contiguous()
+        for key, value in adapter.state().items()
+    }
     for key, tensor in tensors.items():
         if not tensor.isfinite().all():
             raise KohyaError(f"{key} is not finite in {precision}, so {path.name} was not written.")
@@ -109,7 +101,7 @@ def read(path: Path) -> KohyaFile:
     parts: dict[str, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         name, _, slot = key.partition(".")
-        if slot not in (DOWN, UP, ALPHA):
+        if slot not in (DOWN, UP, ALPHA, DORA):
             raise KohyaError(f"{path}: {key} is not a key of a plain kohya LoRA. Use a LoRA without {slot or key}.")
         if not tensor.isfinite().all():
             raise KohyaError(f"{path}: {key} has values that are not finite; the LoRA is broken. Train it again.")
@@ -122,7 +114,7 @@ def read(path: Path) -> KohyaFile:
 
 def checked(base: BaseModel, file: KohyaFile, path: Path) -> KohyaFile:
     """The file itself if each of its modules fits a layer of the base, else a KohyaError."""
-    found = targets(base)
+    found = targets(base, convolutions=True)
     for name, module in file.modules.items():
         if name not in found:
             raise KohyaError(
@@ -130,11 +122,18 @@ def checked(base: BaseModel, file: KohyaFile, path: Path) -> KohyaFile:
                 "a LoRA that was made for this kind of base."
             )
         out, width, *kernel = found[name].shape
+        ones = [1 for _ in kernel]
         for slot, tensor, wanted in (
             (DOWN, module.down, (module.dim, width, *kernel)),
-            (UP, module.up, (out, module.dim, *kernel)),
+            (UP, module.up, (out, module.dim, *ones)),
+            (DORA, module.dora_scale, (1, width, *ones)),
         ):
-            if tuple(tensor.shape) != wanted:
+            if slot == DORA and tensor is not None and tuple(tensor.shape) == (out, 1, *ones) != wanted:
+                raise KohyaError(
+                    f"{path}: {name}.{slot} holds lengths of output rows, which programs read in different ways. "
+                    "Use a DoRA that was trained with wd_on_output=False."
+                )
+            if tensor is not None and tuple(tensor.shape) != wanted:
                 raise KohyaError(
                     f"{path}: {name}.{slot} is {tuple(tensor.shape)}, but base model {base.name} "
                     f"needs {wanted}. Use a LoRA that was made for this kind of base."
@@ -146,9 +145,9 @@ def prove(base: BaseModel, adapter: Adapter, path: Path, captions: tuple[str, ..
     """Reload a saved file and show that it is the adapter: names, scales, tensors, change of the output.
 
     The same noise goes through the plain base, the adapter and the file (text encoder included). Returns
-    modules, scale, precision, change (norm of the output's change / norm of the output), error (norm of the
-    difference between both changes / norm of the output) and rounding (the share of the LoRA that the file's
-    precision takes away; near 1 means that it swallows all). Raises ProofError.
+    modules, scale (of all but 3x3 convolutions), precision, change (norm of the output's change / norm of the
+    output), error (norm of the difference between both changes / norm of the output) and rounding (the share of
+    the LoRA that the file's precision takes away; near 1 means that it swallows all). Raises ProofError.
     """
     try:
         file = checked(base, read(path), path)
@@ -164,7 +163,7 @@ def prove(base: BaseModel, adapter: Adapter, path: Path, captions: tuple[str, ..
     change = (memory - plain).norm().item() / size
     error_ = (disk - memory).norm().item() / size
     # The two may differ by the rounding of up and down, and by that of the forward pass itself. An overdone LoRA
-    # amplifies that (0.2 % of the change was seen); a wrong scale or a lost module is off by tens of per cent.
+    # amplifies that (2.2 % of the change was seen); a wrong scale or a lost module is off by tens of per cent.
     allowed = (4 * rounding + AMPLIFIED) * change + 16 * torch.finfo(base.unet.dtype).eps * math.sqrt(2)
     if not error_ <= allowed:
         raise ProofError(
@@ -173,7 +172,7 @@ def prove(base: BaseModel, adapter: Adapter, path: Path, captions: tuple[str, ..
         )
     return {
         "modules": len(file.modules),
-        "scale": adapter.alpha / adapter.dim,
+        "scale": adapter.scale,
         "precision": str(next(iter(file.modules.values())).down.dtype).removeprefix("torch."),
         "change": change,
         "error": error_,
@@ -199,7 +198,6 @@ def metadata_for(
     one run; started is unix time in seconds. No path, folder name or caption goes in: files get shared.
     """
     now, done = time.time(), effective(config, base.device.precisions)
-    per_epoch = config.updates_per_epoch(n_images)
     size = config.resolution or base.size_px
     velocity = base.train_schedule.config.prediction_type == "v_prediction"
     data = {"photos": {"n_repeats": config.repeats, "img_count": n_images}}
@@ -212,18 +210,15 @@ def metadata_for(
         "ss_v2": False,
         "ss_new_sd_model_hash": base.fingerprint,
         "ss_new_vae_hash": base.fingerprints["vae"],
-        "ss_network_module": "networks.lora",
-        "ss_network_dim": config.dim,
-        "ss_network_alpha": config.alpha,
-        "ss_network_args": json.dumps({}),
+        **_network(config),
         "ss_seed": seed,
         "ss_steps": update,
         "ss_max_train_steps": config.total_updates(n_images),
         "ss_num_epochs": config.epochs,
-        "ss_epoch": math.ceil(update / per_epoch),
-        "ss_num_batches_per_epoch": per_epoch,
-        "ss_gradient_accumulation_steps": 1,
-        "ss_optimizer": OPTIMIZERS[config.optimizer].format(weight_decay=config.weight_decay),
+        "ss_epoch": math.ceil(update / config.updates_per_epoch(n_images)),
+        "ss_num_batches_per_epoch": math.ceil(n_images * config.repeats / config.batch_size),
+        "ss_gradient_accumulation_steps": config.gradient_accumulation,
+        "ss_optimizer": _optimizer(config),
         "ss_learning_rate": done["learning_rate"],
         "ss_unet_lr": done["learning_rate"],
         "ss_text_encoder_lr": done["text_encoder_lr"],
@@ -231,6 +226,10 @@ def metadata_for(
         "ss_lr_warmup_steps": done["warmup_updates"],
         "ss_max_grad_norm": config.max_grad_norm,
         "ss_min_snr_gamma": config.min_snr_gamma,
+        "ss_noise_offset": config.noise_offset or None,
+        "ss_caption_dropout_rate": config.caption_dropout,
+        "ss_shuffle_caption": config.shuffle_captions,
+        "ss_keep_tokens": int(config.shuffle_captions),
         "ss_mixed_precision": done["mixed_precision"],
         "ss_full_fp16": False,
         "ss_gradient_checkpointing": False,
@@ -240,7 +239,7 @@ def metadata_for(
         "ss_num_train_images": n_images * config.repeats,
         "ss_num_reg_images": 0,
         "ss_batch_size_per_device": config.batch_size,
-        "ss_total_batch_size": config.batch_size,
+        "ss_total_batch_size": config.photos_per_update,
         "ss_resolution": f"({size}, {size})",
         "ss_enable_bucket": False,
         "ss_flip_aug": config.flip,
@@ -259,6 +258,35 @@ def metadata_for(
     return {key: str(value) for key, value in entries.items()}
 
 
+def _network(config: TrainConfig) -> dict[str, Any]:
+    """What kind of LoRA it is, as the trainer that has this kind writes it: LyCORIS where sd-scripts has none."""
+    lycoris: dict[str, Any] = {}
+    if config.dora or config.rslora:
+        lycoris["algo"] = "lora"
+    if config.dora:
+        lycoris |= {"dora_wd": True, "wd_on_output": False}
+    if config.rslora:
+        lycoris["rs_lora"] = True
+    convolutions: dict[str, Any] = {}
+    if config.conv_dim is not None:
+        alpha = float(config.conv_dim) if config.conv_alpha is None else config.conv_alpha
+        convolutions = {"conv_dim": config.conv_dim, "conv_alpha": alpha}
+    return {
+        "ss_network_module": "lycoris.kohya" if lycoris else "networks.lora",
+        "ss_network_dim": config.dim,
+        "ss_network_alpha": config.alpha,
+        "ss_network_dropout": config.dropout or None,
+        "ss_network_args": json.dumps({key: str(value) for key, value in {**lycoris, **convolutions}.items()}),
+    }
+
+
+def _optimizer(config: TrainConfig) -> str:
+    beta1 = 0.9 if config.beta1 is None else config.beta1
+    usual = 0.99 if config.optimizer.startswith("lion") else 0.999
+    betas = f"({beta1}, {usual if config.beta2 is None else config.beta2})"
+    return OPTIMIZERS[config.optimizer].format(decay=config.weight_decay, betas=betas, momentum=beta1)
+
+
 def _bytes(path: Path) -> bytes:
     """The whole file, not memory-mapped: Windows cannot replace a mapped file. Pickles are refused."""
     try:
@@ -273,7 +301,7 @@ def _bytes(path: Path) -> bytes:
     return data
 
 
-def _module(path: Path, name: str, parts: Mapping[str, Tensor]) -> FileModule:
+def _module(path: Path, name: str, parts: Mapping[str, Tensor]) -> Module:
     for slot in (DOWN, UP):
         if slot not in parts:
             raise KohyaError(f"{path}: {name}.{slot} is missing. Copy or save the file again.")
@@ -286,7 +314,7 @@ def _module(path: Path, name: str, parts: Mapping[str, Tensor]) -> FileModule:
     alpha = parts.get(ALPHA)
     if alpha is not None and alpha.numel() != 1:
         raise KohyaError(f"{path}: {name}.{ALPHA} has {alpha.numel()} values, one is needed.")
-    return FileModule(down, up, float(down.shape[0] if alpha is None else alpha.item()))
+    return Module(down, up, float(down.shape[0] if alpha is None else alpha.item()), parts.get(DORA))
 
 
 def _hashes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, str]:
@@ -308,22 +336,25 @@ def _same_tensors(adapter: Adapter, file: KohyaFile, path: Path) -> float:
     """What rounding took from the LoRA, as a share of it. ProofError unless names, scales, tensors are equal.
 
     Over all down and over all up tensors together: one that is nearly zero may vanish in fp16, and counts as little
-    here as it does in the output.
+    here as it does in the output. Lengths of columns are never rounded.
     """
     if odd := sorted(adapter.modules.keys() ^ file.modules.keys()):
         raise ProofError(f"{path.name} has {len(file.modules)} modules, {len(adapter.modules)} were trained: {odd[0]}.")
     lost, whole = dict.fromkeys((DOWN, UP), 0.0), dict.fromkeys((DOWN, UP), 0.0)  # squared norms
     for name, trained in adapter.modules.items():
         saved = file.modules[name]
-        scale, step = trained.alpha / trained.dim, torch.finfo(saved.down.dtype).eps
+        scale, step = trained.scale, torch.finfo(saved.down.dtype).eps
         if not math.isclose(saved.scale, scale, rel_tol=step):
             raise ProofError(f"{path.name}: {name} has scale {saved.scale:g} (alpha / dim), trained was {scale:g}.")
-        for slot, kept, live in ((DOWN, saved.down, trained.down), (UP, saved.up, trained.up)):
-            exact = live.detach().cpu()
+        if odd := sorted(saved.tensors.keys() ^ trained.tensors.keys()):
+            raise ProofError(f"{path.name}: {name}.{odd[0]} is in only one of the file and the trained adapter.")
+        for slot, kept in saved.tensors.items():
+            exact = trained.tensors[slot].detach().cpu()
             if not torch.equal(exact.to(kept.dtype), kept):
                 raise ProofError(f"{path.name}: {name}.{slot} is not the trained tensor.")
-            lost[slot] += (kept.float() - exact).square().sum().item()
-            whole[slot] += exact.square().sum().item()
+            if slot in lost:
+                lost[slot] += (kept.float() - exact).square().sum().item()
+                whole[slot] += exact.square().sum().item()
     return max(math.sqrt(lost[slot] / whole[slot]) if whole[slot] else 0.0 for slot in (DOWN, UP))
 
 

@@ -11,8 +11,9 @@ from trainer.base import BaseModel
 from trainer.config import ConfigError
 from trainer.data import PhotoError
 from trainer.events import Event, Failed, Finished, Started, Stopped
+from trainer.job import Job
 from trainer.kohya import KohyaError, ProofError
-from trainer.run import Diverged, Job, Run
+from trainer.run import Diverged, Run
 from trainer.state import StateError
 
 __all__ = ["Job", "train"]

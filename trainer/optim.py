@@ -1,14 +1,17 @@
-"""Optimisers and learning-rate schedules."""
+"""Optimisers, as sd-scripts makes them."""
 
 import functools
-import math
+import importlib
+import logging
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from trainer.config import TrainConfig
+from trainer.config import EIGHT_BIT, OWN_STEP, ConfigError, TrainConfig
+from trainer.schedule import rate_factor
 
 
 class Lion(torch.optim.Optimizer):
@@ -56,53 +59,127 @@ def fused_adamw_works(device: torch.device) -> bool:
 def build_optimizer(
     config: TrainConfig, unet: Sequence[Tensor], text_encoder: Sequence[Tensor]
 ) -> torch.optim.Optimizer:
-    """The optimiser of one run over its fp32 parameters: a group each for U-Net and text encoder."""
-    rates = [config.learning_rate, config.text_encoder_lr or config.learning_rate]
+    """The optimiser of one run over its fp32 parameters: a group each for U-Net and text encoder.
+
+    As sd-scripts makes them (library/train_util.py, get_optimizer), with the pattern's weight decay and betas;
+    decay is decoupled for `dadaptation` too, as the article's tool asked for. Those that find their own step take
+    one rate for both groups. ConfigError when its package cannot be loaded.
+    """
+    own_step = config.optimizer in OWN_STEP
+    rates = [config.learning_rate, config.text_encoder_lr if config.text_encoder_lr and not own_step else None]
     groups: list[dict[str, Any]] = [
-        {"params": params, "lr": rate, "initial_lr": rate}
+        {"params": params, "lr": rate or config.learning_rate, "initial_lr": rate or config.learning_rate}
         for params, rate in zip([unet, text_encoder], rates, strict=True)
         if params
     ]
-    if config.optimizer == "adafactor":
-        from transformers.optimization import (
-            Adafactor,
-        )  # Shazeer & Stern 2018; relative steps as in sd-scripts
-
-        groups = [{"params": group["params"]} for group in groups]
-        return Adafactor(
-            groups,
-            lr=None,
-            relative_step=True,
-            scale_parameter=True,
-            warmup_init=False,
-            weight_decay=config.weight_decay,
-        )
-    if config.optimizer == "lion":
-        return Lion(groups, weight_decay=config.weight_decay)
-    fused = fused_adamw_works(unet[0].device)
-    return torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=fused)
-
-
-def rate_factor(config: TrainConfig, update: int, total: int) -> float:
-    """What the learning rate is multiplied with at this update (1 = the first) of `total`.
-
-    As in diffusers and sd-scripts with s = update - 1: s / warmup while warming up, then constant, or with
-    p = (s - warmup) / (total - warmup): linear 1 - p, cosine (1 + cos(pi p)) / 2. So the first update of a
-    warm-up has rate 0, and 0 is reached one update after the last.
-    """
-    done, warmup = update - 1, config.warmup_updates
-    if done < warmup:
-        return done / warmup
-    part = (done - warmup) / max(1, total - warmup)
-    falls = {"constant": 1.0, "linear": 1 - part, "cosine": (1 + math.cos(math.pi * part)) / 2}
-    return falls[config.lr_scheduler]
+    make = _plain
+    if config.optimizer in EIGHT_BIT:
+        make = _eight_bit
+    elif own_step:
+        make = _own_step
+    elif config.optimizer.startswith("adafactor"):
+        make = _adafactor
+    try:
+        return make(config, groups)
+    except ImportError as error:
+        raise ConfigError(
+            f"The optimizer {config.optimizer} cannot be loaded here ({error}). Choose another."
+        ) from error
 
 
 def set_rates(optimizer: torch.optim.Optimizer, config: TrainConfig, update: int, total: int) -> float | None:
-    """Set each group's learning rate for this update; returns the first group's, None under AdaFactor."""
+    """Set each group's learning rate for this update; returns the first group's, None under AdaFactor.
+
+    `dadaptation` and `prodigy` multiply it with the step that they found.
+    """
     if config.optimizer == "adafactor":
         return None
     factor = rate_factor(config, update, total)
     for group in optimizer.param_groups:
         group["lr"] = group["initial_lr"] * factor
     return float(optimizer.param_groups[0]["lr"])
+
+
+def _betas(config: TrainConfig, beta2: float = 0.999) -> tuple[float, float]:
+    """The pattern's betas, or the optimiser's usual ones."""
+    return (
+        0.9 if config.beta1 is None else config.beta1,
+        beta2 if config.beta2 is None else config.beta2,
+    )
+
+
+def _plain(config: TrainConfig, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    """torch's own, and Lion."""
+    decay = config.weight_decay
+    match config.optimizer:
+        case "lion":
+            return Lion(groups, betas=_betas(config, 0.99), weight_decay=decay)
+        case "sgd_nesterov":
+            momentum = _betas(config)[0]
+            return torch.optim.SGD(groups, momentum=momentum, nesterov=momentum > 0, weight_decay=decay)
+    fused = fused_adamw_works(groups[0]["params"][0].device)
+    kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
+    return kind(groups, betas=_betas(config), weight_decay=decay, fused=fused)
+
+
+def _adafactor(config: TrainConfig, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    """transformers' AdaFactor (Shazeer & Stern 2018) with steps of its own, or with the pattern's learning rate."""
+    from transformers.optimization import Adafactor
+
+    relative = config.optimizer == "adafactor"
+    return Adafactor(
+        [{"params": group["params"]} for group in groups] if relative else groups,
+        lr=None if relative else config.learning_rate,
+        relative_step=relative,
+        scale_parameter=relative,
+        warmup_init=False,
+        weight_decay=config.weight_decay,
+    )
+
+
+def _own_step(config: TrainConfig, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    """D-Adaptation's Adam of the preprint (Defazio & Mishchenko 2023) or Prodigy (Mishchenko & Defazio 2023)."""
+    # decouple goes in by the groups: as an argument it makes both print a line
+    groups = [{**group, "decouple": True} for group in groups]
+    common: dict[str, Any] = {"betas": _betas(config), "weight_decay": config.weight_decay, "decouple": False}
+    if config.optimizer == "prodigy":
+        from prodigyopt import Prodigy
+
+        return Prodigy(groups, lr=config.learning_rate, **common)
+    from dadaptation.experimental import DAdaptAdamPreprint
+
+    return DAdaptAdamPreprint(groups, lr=config.learning_rate, **common)
+
+
+def _eight_bit(config: TrainConfig, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    """bitsandbytes' (Dettmers et al. 2022). Tensors below 4,096 values stay in 32 bits; its SGD is without Nesterov."""
+    optim = _bitsandbytes().optim
+    decay = config.weight_decay
+    if config.optimizer == "adamw8bit":
+        return optim.AdamW8bit(groups, lr=config.learning_rate, betas=_betas(config), weight_decay=decay)
+    if config.optimizer == "lion8bit":
+        return optim.Lion8bit(groups, lr=config.learning_rate, betas=_betas(config, 0.99), weight_decay=decay)
+    momentum = _betas(config)[0]
+    if not momentum:
+        raise ConfigError("sgd_nesterov8bit does not work without momentum. Set beta1 above 0, such as 0.9.")
+    return optim.SGD8bit(groups, lr=config.learning_rate, momentum=momentum, nesterov=True, weight_decay=decay)
+
+
+def _bitsandbytes() -> Any:
+    """The package, hidden until now (trainer/__init__.py). ImportError for whatever goes wrong in its first import."""
+    found = sys.modules.get("bitsandbytes")
+    if found is not None:
+        return found
+    kernels = sys.modules.get("kernels")
+    sys.modules.pop("bitsandbytes", None)
+    sys.modules["kernels"] = None  # type: ignore[assignment]  # on some CPUs it would fetch a kernel from a model hub
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # and warn that it could not
+    try:
+        return importlib.import_module("bitsandbytes")
+    except Exception as error:  # a missing CUDA library comes as OSError, RuntimeError or AttributeError
+        sys.modules["bitsandbytes"] = None  # type: ignore[assignment]
+        raise ImportError(f"bitsandbytes: {error}") from error
+    finally:
+        del sys.modules["kernels"]
+        if kernels is not None:
+            sys.modules["kernels"] = kernels

@@ -19,6 +19,7 @@ from trainer.adapter import swapped, targets
 from trainer.base import BaseModel, encode
 from trainer.device import HALF_TYPES
 from trainer.kohya import KohyaFile, checked, read
+from trainer.vae import check_vae
 
 DECODE_PX = 1 << 20  # pixels that the VAE decodes at once: four pictures of 512 px, 256 of 64 px
 SAMPLERS: dict[str, tuple[str, dict[str, Any]]] = {  # our name -> diffusers class and what it must be set to
@@ -70,16 +71,24 @@ class Picture:
 
 
 def render(
-    base: BaseModel, lora: Path | None, cells: Sequence[Cell], sampling: Sampling, batch_size: int = 16
+    base: BaseModel,
+    lora: Path | None,
+    cells: Sequence[Cell],
+    sampling: Sampling,
+    vae: Any = None,
+    batch_size: int = 16,
 ) -> Iterator[Picture]:
     """Draw every cell with the weights of a saved LoRA file, or with the plain base for None.
 
-    A cell starts from noise that depends on its seed alone. Between two pictures the base is as it was, so a
-    training on the same base may go on. Raises PreviewError or KohyaError at once, before anything is drawn.
+    vae is another decoder than the base's own, from `load_vae`. A cell starts from noise that depends on its seed
+    alone. Between two pictures the base is as it was, so a training on the same base may go on. Raises
+    PreviewError, VaeError or KohyaError at once, before anything is drawn.
     """
     _check(base, sampling, batch_size)
+    if vae is not None:
+        check_vae(base, vae)
     file = checked(base, read(lora), lora) if lora is not None else None
-    return _render(base, file, cells, sampling, batch_size)
+    return _render(base, file, cells, sampling, base.vae if vae is None else vae, batch_size)
 
 
 def _check(base: BaseModel, sampling: Sampling, batch_size: int) -> None:
@@ -93,7 +102,7 @@ def _check(base: BaseModel, sampling: Sampling, batch_size: int) -> None:
 
 
 def _render(
-    base: BaseModel, file: KohyaFile | None, cells: Sequence[Cell], sampling: Sampling, batch_size: int
+    base: BaseModel, file: KohyaFile | None, cells: Sequence[Cell], sampling: Sampling, vae: Any, batch_size: int
 ) -> Iterator[Picture]:
     def strength(cell: Cell) -> float:
         return cell.strength if file is not None else 0.0
@@ -104,21 +113,22 @@ def _render(
         prompts = [sampling.negative, *(cell.prompt for cell in same_strength)]
         embeddings = _embeddings(base, weights, prompts, sampling.clip_skip, batch_size)
         for batch in _batches(same_strength, batch_size):
-            yield from _draw(base, weights, embeddings, batch, sampling)
+            yield from _draw(base, weights, embeddings, batch, sampling, vae)
 
 
 def _weights(base: BaseModel, file: KohyaFile | None, strength: float) -> dict[str, Tensor]:
-    """New weights of the adapted layers: base + strength x alpha/dim x up @ down, (out, in[, 1, 1]).
+    """New weights of the adapted layers: base + strength x alpha/dim x up @ down, (out, in[, k, k]).
 
-    Summed in fp32, once per file and strength, as WebUIs do: a third faster than down and up in each step.
+    Summed in fp32, once per file and strength, as WebUIs do: a third faster than down and up in each step. A DoRA
+    too is merged as they do it (ComfyUI, Forge, A1111): strength scales the whole difference from the base.
     """
     weights: dict[str, Tensor] = {}
     if file is None or strength == 0:
         return weights
-    found = targets(base)
+    found = targets(base, convolutions=True)
     for name, module in file.modules.items():
         weight = found[name].layer.weight.detach()
-        weights[name] = (weight.float() + strength * module.delta(weight.device)).to(weight.dtype)
+        weights[name] = module.weight(weight, strength).to(weight.dtype)
     return weights
 
 
@@ -141,16 +151,17 @@ def _draw(
     embeddings: dict[str, Tensor],
     cells: Sequence[Cell],
     sampling: Sampling,
+    vae: Any,
 ) -> list[Picture]:
     """One batch, start to end: the other weights never outlive this call."""
     started = time.perf_counter()
     half = next((HALF_TYPES[name] for name in ("fp16", "bf16") if name in base.device.precisions), None)
     with swapped(base, weights):
-        pixels, finite = _pictures(base, embeddings, cells, sampling, half or torch.float32)
+        pixels, finite = _pictures(base, embeddings, cells, sampling, vae, half or torch.float32)
         broken = [index for index, fine in enumerate(finite) if not fine] if half else []
         if broken:
             with _full_precision(base.unet):
-                again = _pictures(base, embeddings, [cells[i] for i in broken], sampling, torch.float32)
+                again = _pictures(base, embeddings, [cells[i] for i in broken], sampling, vae, torch.float32)
             for index, image, fine in zip(broken, *again, strict=True):
                 pixels[index], finite[index] = image, fine
     seconds = (time.perf_counter() - started) / len(cells)
@@ -162,6 +173,7 @@ def _pictures(
     embeddings: dict[str, Tensor],
     cells: Sequence[Cell],
     sampling: Sampling,
+    vae: Any,
     dtype: torch.dtype,
 ) -> tuple[list[np.ndarray], list[bool]]:
     device = base.device.torch_device
@@ -170,7 +182,7 @@ def _pictures(
         text = torch.cat([embeddings[sampling.negative].expand_as(text), text])
     with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
         latents = _denoise(base, text, cells, sampling)
-    decoded = _decode(base, latents)
+    decoded = _decode(base, vae, latents)
     finite = (latents.isfinite().flatten(1).all(1) & decoded.isfinite().flatten(1).all(1)).tolist()
     images = (decoded.nan_to_num(-1, -1, -1) / 2 + 0.5).clamp(0, 1).mul(255).round().to(torch.uint8)
     return list(images.permute(0, 2, 3, 1).cpu().numpy()), finite
@@ -200,9 +212,9 @@ def _denoise(base: BaseModel, text: Tensor, cells: Sequence[Cell], sampling: Sam
     return latents
 
 
-def _decode(base: BaseModel, latents: Tensor) -> Tensor:
-    """Pictures (n, 3, size, size), -1 to 1, by the VAE in fp32."""
-    config, vae = base.vae.config, base.vae
+def _decode(base: BaseModel, vae: Any, latents: Tensor) -> Tensor:
+    """Pictures (n, 3, size, size), -1 to 1, by the VAE in fp32. The U-Net's latents are in the base's own scale."""
+    config = base.vae.config
     latents = latents / config.scaling_factor + (config.shift_factor or 0.0)
     at_once = max(1, DECODE_PX // (latents.shape[-1] * base.vae_factor) ** 2)
     return torch.cat([vae.decode(some, return_dict=False)[0] for some in latents.split(at_once)])

@@ -7,7 +7,7 @@ import math
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,43 +17,28 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from trainer.adapter import attach, use
 from trainer.base import BaseModel, encode
-from trainer.config import ConfigError, TrainConfig, effective
-from trainer.data import Photo, encode_captions, encode_photos
+from trainer.change import weight_change
+from trainer.config import ConfigError
+from trainer.data import Embeddings, encode_photos, shuffled
+from trainer.effective import effective
 from trainer.events import Progress, Saved, StateSaved
+from trainer.job import Job, check, checkpoint_name, generator, identity
 from trainer.kohya import metadata_for, prove, write
-from trainer.loss import PREDICTIONS, denoising_loss
+from trainer.loss import denoising_loss, fixed_noise_loss
+from trainer.memory import memory_bytes, watch_memory
 from trainer.optim import build_optimizer, set_rates
-from trainer.state import State, load_state, restore_optimizer, save_state
+from trainer.state import State, StateError, load_state, optimizer_state, restore_optimizer, save_state
 
 PROGRESS_EVERY_S = 0.5
 DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+STREAMS = ("order", "noise", "offset", "captions")  # none touches another, so a setting moves only its own
+MEASURED, MEASURE_SEED, MEASURE_DRAWS = 16, 0, 1  # photos, noise and timesteps for each: the same in every run
 CHECKED = ("loss", "gradient", "weights")  # what has to stay finite
 _numbers = itertools.count()  # every adapter on a base has a name of its own
 
 
 class Diverged(ArithmeticError):
     """A loss, gradient or weight that is no longer a finite number; its text says which."""
-
-
-@dataclass
-class Job:
-    """One training: a pattern, a seed, photos, and where its files go."""
-
-    run: str  # comes back in every event
-    config: TrainConfig
-    seed: int
-    photos: Sequence[Photo]
-    out: Path  # NAME*.safetensors, loss.jsonl and state/ are written here
-    name: str
-    trigger: str = ""
-    class_noun: str = ""
-    stop: str | None = None  # set to a reason, such as "cancelled", to stop after the current update
-
-
-def generator(seed: int, stream: str) -> torch.Generator:
-    """A random stream of its own for each (seed, name), on the CPU so that every device draws the same."""
-    digest = hashlib.sha256(f"{seed}/{stream}".encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
 
 class Run:
@@ -66,22 +51,29 @@ class Run:
         self.dtype = DTYPES[self.effective["mixed_precision"]]
         size = config.resolution or base.size_px
         check(base, job, size, self.dtype)
+        self.identity = identity(job, base)
 
         # How long it takes, and after which updates it saves.
         self.total = config.total_updates(len(photos))
         self.points = frozenset(config.save_points(len(photos)))
         self.update, self.seconds, self.started = 0, 0.0, time.time()
+        self.memory = 0  # bytes, the most of any update so far
         self.saved: list[Saved] = []  # the LoRA files so far
 
         # What it sees.
         self.captions = [photo.caption for photo in photos]
         self.latents = encode_photos(base, photos, size, config.flip, cache)
-        self.embeddings = (
-            None if config.train_text_encoder else encode_captions(base, self.captions, config.clip_skip, cache)
-        )
+        self.measured = [(self.latents.mean[0], self.captions)]
+        if job.reference:
+            reference = encode_photos(base, job.reference, size, cache=cache).mean[0]
+            self.measured.append((reference, [photo.caption for photo in job.reference]))
+        captions = [*(c for _, captions in self.measured for c in captions), *([""] if config.caption_dropout else [])]
+        self.embeddings = None if config.train_text_encoder else Embeddings(base, captions, config.clip_skip, cache)
 
         # Chance, in streams that do not touch each other.
-        self.generators = {stream: generator(job.seed, stream) for stream in ("order", "noise")}
+        self.generators = {stream: generator(job.seed, stream) for stream in STREAMS}
+        if config.dropout:
+            self.generators["dropout"] = generator(job.seed, "dropout", self.device)
         self.order = torch.empty(0, dtype=torch.int64)
 
         # What it trains. The text encoder's parameters come after the U-Net's.
@@ -93,6 +85,12 @@ class Run:
             modules=config.modules,
             text_encoder=config.train_text_encoder,
             generator=generator(job.seed, "init"),
+            conv_dim=config.conv_dim,
+            conv_alpha=config.conv_alpha,
+            rslora=config.rslora,
+            dora=config.dora,
+            dropout=config.dropout,
+            chance=self.generators.get("dropout"),
         )
         try:
             unet, text_encoder = (self.adapter.parameters(part) for part in ("unet", "text_encoder"))
@@ -108,51 +106,57 @@ class Run:
     def _resume(self) -> None:
         """Go on from the saved state, where there is one, and open the loss file at that point."""
         self.job.out.mkdir(parents=True, exist_ok=True)
-        state = load_state(self.job.out / "state", self._identity())
+        losses = self.job.out / "loss.jsonl"
+        source, state = losses, load_state(self.job.out / "state", _without(self.identity, "course"))
+        if state is None and self.job.continues is not None:
+            source, state = self.job.continues.parent / "loss.jsonl", self._continued_state(self.job.continues)
         if state is not None:
             self.update, self.seconds, self.started = state.update, state.seconds, state.started
             self.order = state.order
             events = [Saved(**{**event, "run": self.job.run}) for event in state.saved]
             self.saved = [event for event in events if (self.job.out / event.file).is_file()]
+            self.memory = max((event.memory_bytes or 0 for event in self.saved), default=0)
             self.adapter.load_state(state.lora)
-            restore_optimizer(self.optimizer, state.optimizer)
-            for name, numbers in state.generators.items():
-                self.generators[name].set_state(numbers)
+            restore_optimizer(self.optimizer, state.optimizer, state.groups)
+            self._restore_chance(state.generators)
             if state.scaler and self.scaler.is_enabled():
                 self.scaler.load_state_dict(state.scaler)
-        self.losses = open_losses(self.job.out / "loss.jsonl", self.update)
+        self.losses = open_losses(losses, self.update, source)
 
-    def _identity(self) -> dict[str, Any]:
-        """What must be the same for a saved state to be continued."""
-        photos = json.dumps([(photo.sha256, photo.caption) for photo in self.job.photos])
-        return {
-            "pattern": self.job.config.hash,
-            "seed": self.job.seed,
-            "photos": hashlib.sha256(photos.encode()).hexdigest(),
-            "base": self.base.fingerprint,
-        }
+    def _restore_chance(self, saved: dict[str, Tensor]) -> None:
+        for name in saved.keys() & self.generators.keys():
+            try:
+                self.generators[name].set_state(saved[name])
+            except RuntimeError as error:  # a GPU's stream has another form than the CPU's
+                raise StateError(
+                    f"The state was saved on another kind of device than {self.device.type}, and its {name} cannot go "
+                    "on here. Continue it there, or delete the state to start again."
+                ) from error
+
+    def _continued_state(self, folder: Path) -> State:
+        """The last state of the shorter run that this one goes on from; its files stay its own."""
+        state = load_state(folder, _without(self.identity, "pattern"))
+        if state is None:
+            raise StateError(f"There is no saved state in {folder}. Train it from the start.")
+        if state.update >= self.total:
+            raise ConfigError(f"The run to go on from has {state.update} updates, this one {self.total}. Ask for more.")
+        state.saved = []
+        return state
 
     def step(self) -> tuple[float, float | None]:
         """One update; returns its loss and the U-Net's learning rate. Raises Diverged."""
         config, started = self.job.config, time.perf_counter()
+        watch_memory(self.device)
         self.update += 1
 
-        # Choose photos, noise and timesteps.
-        photos, variants = self._next_photos()
-        noise_stream = self.generators["noise"]
-        latents = self.latents.sample(photos, variants, noise_stream)
-        noise = torch.randn(latents.shape, generator=noise_stream).to(self.device)
-        schedule: Any = self.base.train_schedule
-        steps = schedule.config.num_train_timesteps
-        timesteps = torch.randint(0, steps, (len(photos),), generator=noise_stream).to(self.device)
-
-        # Loss and gradients.
-        half = torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
-        with use(self.base, self.adapter):
-            with half:
-                embeddings = self._embed(photos)
-                loss = denoising_loss(self.base, latents, noise, timesteps, embeddings, config.min_snr_gamma)
-            self.scaler.scale(loss).backward()
+        # Loss and gradients, averaged over the batches of this update.
+        batches = self._next_batches()
+        loss = torch.zeros((), device=self.device)
+        with use(self.base, self.adapter, training=True):
+            for photos, variants in batches:
+                part = self._loss_of(photos, variants) / len(batches)
+                self.scaler.scale(part).backward()
+                loss += part.detach()
 
         # New weights.
         rate = set_rates(self.optimizer, config, self.update, self.total)
@@ -166,32 +170,67 @@ class Run:
 
         # Still numbers? Read once, since each look at a GPU waits for it.
         weights = get_total_norm([p.detach() for p in self.parameters])
-        values = dict(zip(CHECKED, torch.stack([loss.detach(), gradients, weights]).tolist(), strict=True))
+        values = dict(zip(CHECKED, torch.stack([loss, gradients, weights]).tolist(), strict=True))
         if self.scaler.is_enabled() and self.scaler.get_scale() >= 1:
             del values["gradient"]  # the scaler skipped this update, halved its scale and tries again
         for what, value in values.items():
             if not math.isfinite(value):
                 raise Diverged(what)
         self.seconds += time.perf_counter() - started
+        self.memory = max(self.memory, memory_bytes(self.device))
         return values["loss"], rate
 
-    def _next_photos(self) -> tuple[Tensor, Tensor]:
-        """Numbers and variants (1 = mirrored) of the next batch, (n,); an epoch's last may be smaller."""
+    def _next_batches(self) -> list[tuple[Tensor, Tensor]]:
+        """Numbers and variants (1 = mirrored) of the photos in each batch of this update, (n,).
+
+        An epoch's last batch may be smaller, and its last update may have fewer batches.
+        """
         config, chance = self.job.config, self.generators["order"]
-        position = (self.update - 1) % config.updates_per_epoch(len(self.captions)) * config.batch_size
+        position = (self.update - 1) % config.updates_per_epoch(len(self.captions)) * config.photos_per_update
         if position == 0:
             count = len(self.captions)
             self.order = torch.randperm(count * config.repeats, generator=chance) % count
-        photos = self.order[position : position + config.batch_size]
+        photos = self.order[position : position + config.photos_per_update]
         sides = 2 if config.flip else 1
-        return photos, torch.randint(0, sides, photos.shape, generator=chance)
+        return [
+            (batch, torch.randint(0, sides, batch.shape, generator=chance)) for batch in photos.split(config.batch_size)
+        ]
 
-    def _embed(self, photos: Tensor) -> Tensor:
-        """Embeddings of these photos' captions, (n, tokens, width), with a graph if that is trained."""
+    def _loss_of(self, photos: Tensor, variants: Tensor) -> Tensor:
+        """The loss of one batch, with its graph."""
+        config, chance = self.job.config, self.generators["noise"]
+        latents = self.latents.sample(photos, variants, chance)
+        noise = torch.randn(latents.shape, generator=chance).to(self.device)
+        schedule: Any = self.base.train_schedule
+        steps = schedule.config.num_train_timesteps
+        timesteps = torch.randint(0, steps, (len(photos),), generator=chance).to(self.device)
+        if config.noise_offset:
+            noise = noise + config.noise_offset * self._offset(noise)
+        captions = self._captions_of(photos)
+        embeddings = self.embeddings.of(captions) if self.embeddings else None
+        with self._half():
+            if embeddings is None:
+                embeddings = encode(self.base, captions, config.clip_skip, grad=True)
+            return denoising_loss(self.base, latents, noise, timesteps, embeddings, config.min_snr_gamma)
+
+    def _offset(self, noise: Tensor) -> Tensor:
+        """One standard normal number for each photo and channel, (n, c, 1, 1), as in sd-scripts."""
+        return torch.randn((*noise.shape[:2], 1, 1), generator=self.generators["offset"]).to(noise.device)
+
+    def _captions_of(self, photos: Tensor) -> list[str]:
+        """What these photos are shown with: some with an empty caption, some with their parts in another order."""
+        config, chance = self.job.config, self.generators["captions"]
         captions = [self.captions[i] for i in photos.tolist()]
-        if self.embeddings is None:
-            return encode(self.base, captions, self.job.config.clip_skip, grad=True)
-        return torch.stack([self.embeddings[caption] for caption in captions])
+        if config.caption_dropout:
+            dropped = torch.rand(len(captions), generator=chance) < config.caption_dropout
+            captions = ["" if gone else caption for caption, gone in zip(captions, dropped.tolist(), strict=True)]
+        if config.shuffle_captions:
+            captions = [shuffled(caption, chance) for caption in captions]
+        return captions
+
+    def _half(self) -> torch.autocast:
+        """The forward pass in 16 bits where the pattern asks for it."""
+        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
 
     def log(self, loss: float, rate: float | None) -> None:
         """Add this update to loss.jsonl, one object a line."""
@@ -223,12 +262,13 @@ class Run:
             seed=job.seed,
             update=self.update,
             n_images=count,
-            session=hashlib.sha256(json.dumps(self._identity()).encode()).hexdigest()[:16],
+            session=hashlib.sha256(json.dumps(_without(self.identity, "course")).encode()).hexdigest()[:16],
             started=self.started,
             trigger=job.trigger,
         )
         written = write(self.adapter, path, metadata, config.save_precision)
         proof = prove(self.base, self.adapter, path, (self.captions[0],))
+        losses = [self._measured_loss(latents, captions) for latents, captions in self.measured]
         saved = Saved(
             job.run,
             file=path.name,
@@ -240,9 +280,27 @@ class Run:
             modules=written.modules,
             proof=proof,
             last=self.update == self.total,
+            seconds=self.seconds,
+            memory_bytes=self.memory or None,
+            loss_train=losses[0],
+            loss_reference=losses[1] if len(losses) > 1 else None,
+            weight_change=weight_change(self.base, self.adapter),
         )
         self.saved.append(saved)
         return saved
+
+    @torch.no_grad()
+    def _measured_loss(self, latents: Tensor, captions: Sequence[str]) -> float:
+        """The loss on some of these photos, evenly spread, with noise that is the same in every run."""
+        count = min(len(captions), MEASURED)
+        chosen = [number * len(captions) // count for number in range(count)]
+        shown = [captions[i] for i in chosen]
+        with use(self.base, self.adapter), self._half():
+            if self.embeddings is not None:
+                embeddings = self.embeddings.of(shown)
+            else:
+                embeddings = encode(self.base, shown, self.job.config.clip_skip)
+            return fixed_noise_loss(self.base, self.adapter, latents[chosen], embeddings, MEASURE_SEED, MEASURE_DRAWS)
 
     def state_is_due(self, every_s: float) -> bool:
         """Whether the last saved state is older than this."""
@@ -250,13 +308,15 @@ class Run:
 
     def save_state(self) -> StateSaved:
         """Write everything that the next update depends on."""
+        optimizer, groups = optimizer_state(self.optimizer)
         state = State(
-            job=self._identity(),
+            job=self.identity,
             update=self.update,
             seconds=self.seconds,
             started=self.started,
             lora=self.adapter.state(),
-            optimizer=self.optimizer.state_dict()["state"],
+            optimizer=optimizer,
+            groups=groups,
             order=self.order,
             generators={name: stream.get_state() for name, stream in self.generators.items()},
             scaler=self.scaler.state_dict(),
@@ -272,37 +332,15 @@ class Run:
         self.adapter.detach()
 
 
-def check(base: BaseModel, job: Job, size: int, dtype: torch.dtype) -> None:
-    """ConfigError for a pattern that this base cannot be trained with."""
-    layers = base.text_encoder.config.num_hidden_layers
-    schedule: Any = base.train_schedule
-    prediction = schedule.config.prediction_type
-    if Path(job.name).name != job.name:
-        raise ConfigError(f"The name {job.name!r} cannot be a file name. Leave out slashes.")
-    if job.config.clip_skip > layers:
-        raise ConfigError(f"clip_skip is {job.config.clip_skip}, but the text encoder has {layers} layers. Lower it.")
-    if size % base.vae_factor:
-        raise ConfigError(f"resolution is {size} px; this base needs a multiple of {base.vae_factor}.")
-    if prediction not in PREDICTIONS:
-        raise ConfigError(f"The base predicts {prediction!r}; only {' and '.join(PREDICTIONS)} can be trained.")
-    if dtype == torch.float32 and base.unet.dtype != torch.float32:
-        raise ConfigError(f"The base was loaded as {base.unet.dtype}, but mixed_precision is off. Load it in fp32.")
-
-
-def checkpoint_name(job: Job, update: int, total: int) -> str:
-    """kohya's file names: NAME.safetensors for the last, NAME-000010 by epoch, else NAME-step00000120."""
-    if update == total:
-        return f"{job.name}.safetensors"
-    if job.config.save_unit == "epochs":
-        epoch = update // job.config.updates_per_epoch(len(job.photos))
-        return f"{job.name}-{epoch:06d}.safetensors"
-    return f"{job.name}-step{update:08d}.safetensors"
-
-
-def open_losses(path: Path, update: int) -> TextIO:
-    """The loss file, cut back to the updates up to this one and open for more."""
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+def open_losses(path: Path, update: int, source: Path) -> TextIO:
+    """The loss file, with the source's updates up to this one, open for more."""
+    lines = source.read_text(encoding="utf-8").splitlines(keepends=True) if source.exists() else []
+    kept = [line for line in lines if line.endswith("\n") and json.loads(line)["update"] <= update]
     part = path.with_name(f"{path.name}.part")
-    part.write_text("".join(lines[:update]), encoding="utf-8", newline="\n")
+    part.write_text("".join(kept), encoding="utf-8", newline="\n")
     os.replace(part, path)
     return path.open("a", encoding="utf-8", newline="\n")
+
+
+def _without(facts: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in facts.items() if key != name}

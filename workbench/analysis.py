@@ -10,7 +10,8 @@ import pandas as pd
 from sqlite_utils import Database
 
 from db import library, runs
-from trainer.config import TrainConfig, effective, inert
+from trainer.config import TrainConfig
+from trainer.effective import completed, effective, inert
 from workbench.device import known_precisions
 from workbench.metrics import METRICS, Metric, metric_on
 from workbench.patterns import Contrast, contrasts, get, listed
@@ -37,12 +38,28 @@ SUMMARY_COLUMNS = [
     "broken",
 ]
 
+MATRIX_COLUMNS = [
+    "family",
+    "pattern_id",
+    "label",
+    "trained",
+    "preview",
+    "likeness",
+    "face_rate",
+    "n",
+    "n_previews",
+    "base_row",
+    "is_main",
+    "tokens",
+]
+
 
 @dataclass(frozen=True)
 class Tables:
     """All that the charts and verdicts of a project are made from."""
 
-    previews: pd.DataFrame
+    previews: pd.DataFrame  # those of the plan's main view; of final runs too
+    variants: pd.DataFrame  # the same columns: previews on another base or with another clip skip
     checkpoints: pd.DataFrame
     runs: pd.DataFrame  # the last checkpoint of every run that has come to its end
     patterns: pd.DataFrame
@@ -52,6 +69,11 @@ class Tables:
     labels: dict[int, str]  # pattern id -> label
     contrasts: list[Contrast]
 
+    @property
+    def everything(self) -> pd.DataFrame:
+        """All previews, variants included."""
+        return pd.concat([self.previews, self.variants], ignore_index=True)
+
     def metric(self, key: str) -> Metric:
         """A metric with the explanation that fits the scale of these tables."""
         return metric_on(key, self.checkpoints["zero"])
@@ -59,13 +81,15 @@ class Tables:
 
 def tables(db: Database, project_id: int) -> Tables:
     """Every table of a project. It changes only when ``db.library.revision`` does."""
-    previews = preview_table(db, project_id)
+    everything = preview_table(db, project_id)
+    previews = everything[~everything["is_variant"]].reset_index(drop=True)
     checkpoints = checkpoint_table(db, project_id, previews)
     main = next((metric for metric in MAIN_METRICS if checkpoints[metric].notna().any()), MAIN_METRICS[0])
     dataset_id = current_dataset(db, project_id)
     named = listed(db, project_id)
     return Tables(
         previews,
+        everything[everything["is_variant"]].reset_index(drop=True),
         checkpoints,
         last_checkpoints(checkpoints),
         ranked_patterns(checkpoints, dataset_id, main),
@@ -81,7 +105,8 @@ def active_settings(config: TrainConfig) -> Row:
     """The requested settings that have an effect; an empty text encoder rate is the learning rate."""
     settings = config.model_dump()
     settings["text_encoder_lr"] = settings["text_encoder_lr"] or settings["learning_rate"]
-    return {name: value for name, value in settings.items() if name not in inert(config)}
+    without_effect = inert(config)
+    return {name: value for name, value in settings.items() if name not in without_effect}
 
 
 def varied_settings(tables: Tables) -> list[str]:
@@ -105,7 +130,8 @@ def checkpoint_table(db: Database, project_id: int, previews: pd.DataFrame | Non
     Columns: the run's and the checkpoint's, SUMMARY_COLUMNS as :func:`summaries` makes them from the previews
     at the plan's main strength, ``complete`` (every such cell is rendered), ``wrecked`` (a face in under
     half of the previews that should show one, or over half of all broken), ``zero`` (what 0 on the likeness
-    scale is; None without a scale), ``run_status``, and
+    scale is; None without a scale), ``weight_change`` (|scale BA| / |W| of the whole LoRA; missing where it was
+    not measured), ``run_status``, and
     ``replicate``: equal for runs whose settings in force and photos are equal, whatever their patterns are
     called.
     """
@@ -118,11 +144,24 @@ def checkpoint_table(db: Database, project_id: int, previews: pd.DataFrame | Non
     table = about_each.join(summaries(main, group)).join(zeros).reset_index(drop=True)
     table["complete"] = table["n_previews"] >= len(plan_of(db, project_id).base_row_cells())
     table["wrecked"] = (table["face_rate"] < WRECKED_BELOW) | (table["broken"] > WRECKED_BELOW)
+    changed = weight_changes(db, project_id)
+    table["weight_change"] = [changed.get(row, math.nan) for row in table["checkpoint_id"].fillna(-1)]
     about = run_facts(db, project_id)
     table["run_status"] = [about[run][0] if run in about else None for run in table["run_id"]]
     table["replicate"] = [about[run][1] if run in about else None for run in table["run_id"]]
     order = ["is_base", "pattern_id", "train_seed", "run_id", "updates"]
     return table.sort_values(order, ascending=[False, True, True, True, True], ignore_index=True)
+
+
+def weight_changes(db: Database, project_id: int) -> dict[int, float]:
+    """Checkpoint -> relative weight change of the whole LoRA, where it was measured."""
+    found = {}
+    for run in runs.of_project(db, project_id):
+        for row in runs.checkpoints(db, run["id"]):
+            change = json.loads(row["weight_change"] or "{}").get("all")
+            if change is not None:
+                found[row["id"]] = float(change)
+    return found
 
 
 def run_facts(db: Database, project_id: int) -> dict[int, tuple[str, str]]:
@@ -136,7 +175,11 @@ def run_facts(db: Database, project_id: int) -> dict[int, tuple[str, str]]:
 
 def settings_in_force(db: Database, run: Row, precisions: Collection[str]) -> str:
     """The effective settings of a run as one JSON text; foretold where the trainer hasn't reported them."""
-    return run["effective"] or json.dumps(effective(get(db, run["pattern_id"]), precisions), sort_keys=True)
+    if run["effective"]:
+        settings = completed(json.loads(run["effective"]))
+    else:
+        settings = effective(get(db, run["pattern_id"]), precisions)
+    return json.dumps(settings, sort_keys=True)
 
 
 def summaries(previews: pd.DataFrame, group: pd.Series) -> pd.DataFrame:
@@ -262,3 +305,61 @@ def best_row(rows: pd.DataFrame, metric: str) -> pd.Series:
     if values.empty:
         return rows.iloc[-1]
     return rows.loc[values.idxmax() if METRICS[metric].higher_is_better else values.idxmin()]
+
+
+# trained with one value, looked at with another
+
+
+def matrix(tables: Tables, setting: str) -> pd.DataFrame:
+    """Likeness by the value that was trained with and the value that previews are made with.
+
+    ``setting``: base_model or clip_skip. One row per ``family`` (patterns that differ in nothing else; named after
+    the first), training value and preview value: ``pattern_id``, ``likeness`` (mean over runs of their prompt
+    means, last checkpoints, identity prompts, main strength), ``face_rate``, ``n`` (runs with a value),
+    ``n_previews``, ``base_row`` (likeness of the base alone, made the same way), ``is_main`` (the plan's main
+    view), ``tokens`` (of the previews, as they are listed).
+    """
+    rows = []
+    everything = tables.everything[tables.everything["role"] == "identity"]
+    bases = everything[everything["is_base"]]
+    last = everything[everything["checkpoint_id"].isin(tables.runs["checkpoint_id"]) & ~everything["is_final"]]
+    for family in families(tables.contrasts, setting):
+        for pattern in family:
+            own = last[last["pattern_id"] == pattern]
+            main = own[own["is_main"]]
+            if main.empty:
+                continue
+            other = "clip_skip" if setting == "base_model" else "base_model"
+            own = own[(own[other] == main[other].iloc[0]) & (own["strength"] == main["strength"].iloc[0])]
+            for value, looked in own.groupby(setting, sort=False):
+                base, clip_skip = looked["base_model"].iloc[0], looked["clip_skip"].iloc[0]
+                alone = bases[(bases["base_model"] == base) & (bases["clip_skip"] == clip_skip)]
+                of_runs = looked.groupby(["run_id", "prompt"])["likeness"].mean().groupby("run_id").mean()
+                rows.append(
+                    {
+                        "family": tables.labels[family[0]],
+                        "pattern_id": pattern,
+                        "label": tables.labels[pattern],
+                        "trained": tables.settings[pattern][setting],
+                        "preview": value,
+                        "likeness": of_runs.mean(),
+                        "face_rate": looked["face_found"].mean(),
+                        "n": int(of_runs.count()),
+                        "n_previews": len(looked),
+                        "base_row": alone.groupby("prompt")["likeness"].mean().mean(),
+                        "is_main": bool(looked["is_main"].any()),
+                        "tokens": list(looked["token"]),
+                    }
+                )
+    return pd.DataFrame(rows, columns=MATRIX_COLUMNS)
+
+
+def families(pairs: Collection[Contrast], setting: str) -> list[list[int]]:
+    """Patterns that are compared in a setting, those that are linked by a comparison together; ids rise."""
+    found: list[set[int]] = []
+    for pair in pairs:
+        if pair.setting == setting:
+            linked = [group for group in found if group & {pair.a, pair.b}]
+            found = [group for group in found if group not in linked]
+            found.append({pair.a, pair.b}.union(*linked))
+    return sorted(sorted(group) for group in found)

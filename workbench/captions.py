@@ -74,11 +74,15 @@ def one_line(text: str) -> str:
 
 
 def read_text(photo: Path) -> str | None:
-    """The text file beside a photo, or None. Windows' older editors write other encodings than UTF-8."""
-    path = photo.with_suffix(".txt")
-    if not path.is_file():
-        return None
-    data = path.read_bytes()
+    """The text file beside a photo, or None: ``.txt``, else ``.caption``, which sd-scripts looks for."""
+    for suffix in (".txt", ".caption"):
+        if (path := photo.with_suffix(suffix)).is_file():
+            return decoded(path.read_bytes())
+    return None
+
+
+def decoded(data: bytes) -> str:
+    """The text of a file. Windows' older editors write other encodings than UTF-8."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", "replace")
     try:

@@ -24,6 +24,7 @@ from workbench.stdin_watch import own_stdin
 log = logging.getLogger(__name__)
 
 WORKER_GONE, DEVICE_LOST = 3, 4  # exit codes
+PROBE_AFTER_S = 3.0  # of idleness: trying every optimiser takes seconds, which a sweep should not lose at its start
 
 Command = dict[str, Any]
 Emit = Callable[[dict[str, Any]], None]
@@ -42,7 +43,10 @@ class Engine:
         self.inbox: queue.Queue[Command] = queue.Queue()
         self.pending: deque[Command] = deque()  # read from the inbox, not done yet
         self.job: Any = None  # the training in progress
+        self.vaes: dict[str, Any] = {}
         self.quitting = False
+        self.resting = False  # the queue is halted: stop in good order, and forget what waits
+        self.probed = False  # whether every optimiser was tried here
 
     def announce(self) -> None:
         """Say that the engine is up, and on what."""
@@ -59,15 +63,41 @@ class Engine:
             if self.pending:
                 self.carry_out(self.pending.popleft())
             else:
-                self.take(self.inbox.get())
+                self.wait()
             self.take_all()
+            if self.resting:
+                self.rest()
+
+    def wait(self) -> None:
+        """Wait for a command; where none comes soon, nobody minds that the optimisers are tried first."""
+        try:
+            self.take(self.inbox.get(timeout=None if self.probed else PROBE_AFTER_S))
+        except queue.Empty:
+            self.probe_optimizers()
+
+    def rest(self) -> None:
+        """Say that nothing is under way any more. The worker asks again when the queue goes on."""
+        self.pending.clear()
+        self.resting = False
+        self.emit({"event": "Resting"})
+
+    def probe_optimizers(self) -> None:
+        """Try one step of every optimiser, so that people hear of those that can't work here before they queue them."""
+        from trainer.probe import probe_optimizers
+
+        self.probed = True
+        self.emit({"event": "Optimizers", "found": probe_optimizers(self.device)})
 
     def take(self, command: Command) -> None:
-        """Note a command. Stop and quit take effect at once, the others wait for their turn."""
+        """Note a command. Stop, rest and quit take effect at once, the others wait for their turn."""
         if command["do"] == "quit":
             self.quitting = True
             if self.job is not None:
                 self.job.stop = "worker_stopped"
+        elif command["do"] == "rest":
+            self.resting = True
+            if self.job is not None:
+                self.job.stop = "halted"
         elif command["do"] == "stop":
             if self.job is not None and self.job.run == str(command["run"]):
                 self.job.stop = command["reason"]
@@ -81,7 +111,7 @@ class Engine:
     def interrupted(self) -> bool:
         """Whether somebody waits for us to stop what we do."""
         self.take_all()
-        return self.quitting or (self.job is not None and self.job.stop is not None)
+        return self.quitting or self.resting or (self.job is not None and self.job.stop is not None)
 
     def carry_out(self, command: Command) -> None:
         """Do one command; whatever goes wrong becomes an event, and the engine lives on."""
@@ -108,6 +138,17 @@ class Engine:
             self.bases[location] = load_base(location, self.device)
         return self.bases[location]
 
+    def vae(self, place: str | None) -> Any:
+        """A VAE other than the base's own; one is kept. None = the base's own."""
+        from trainer.vae import load_vae
+
+        if place is None:
+            return None
+        if place not in self.vaes:
+            self.vaes.clear()
+            self.vaes[place] = load_vae(Path(place), self.device)
+        return self.vaes[place]
+
     # training
 
     def train(self, command: Command) -> None:
@@ -115,13 +156,18 @@ class Engine:
         from trainer.data import Photo
         from trainer.lora import Job, train
 
+        def photos(listed: list[dict[str, str]]) -> list[Photo]:
+            return [Photo(Path(p["path"]), p["caption"], p["sha256"]) for p in listed]
+
         config = parse_config(command["config"])
-        base = self.base(config.base_model)
+        base = self.base(command["base"])
         self.job = Job(
             run=str(command["run"]),
             config=config,
             seed=command["seed"],
-            photos=[Photo(Path(p["path"]), p["caption"], p["sha256"]) for p in command["photos"]],
+            photos=photos(command["photos"]),
+            reference=photos(command["reference"]),
+            continues=Path(command["continues"]) if command["continues"] else None,
             out=Path(command["out"]),
             name=command["name"],
             trigger=command["trigger"],
@@ -156,7 +202,8 @@ class Engine:
         cells = [Cell(c["key"], c["text"], c["seed"], c["strength"]) for c in command["cells"]]
         lora = Path(command["lora"]) if command["lora"] else None
         base = self.base(command["base"])
-        for picture in render(base, lora, cells, Sampling(**command["sampling"])):
+        vae = self.vae(command.get("vae"))
+        for picture in render(base, lora, cells, Sampling(**command["sampling"]), vae=vae):
             files = write_preview(Path(command["out"]), picture.pixels, picture.finite)
             self.emit(
                 {
@@ -210,6 +257,8 @@ def why(error: Exception) -> tuple[str, dict[str, Any]]:
         "ConfigError": "bad_config",
         "CalibrationError": "not_calibrated",
         "JudgeUnavailable": "unavailable",
+        "PreviewError": "bad_config",
+        "VaeError": "bad_base",
     }
     message = str(error) if name in codes else f"{name}: {error}"
     return codes.get(name, "error"), {"message": message}

@@ -6,11 +6,33 @@ from typing import Any
 
 import pandas as pd
 
+from workbench.bases import short
 from workbench.metrics import HUMAN_AXES
 from workbench.plan import EvalPlan
 from workbench.sentences import score_status
 
+Row = dict[str, Any]
+
 PICTURES = "/app/static"  # where the launcher serves them
+GRID_COLUMNS = [
+    "token",
+    "checkpoint_id",
+    "pattern_id",
+    "label",
+    "train_seed",
+    "updates",
+    "is_base",
+    "is_final",
+    "base_model",
+    "clip_skip",
+    "prompt",
+    "role",
+    "text",
+    "seed",
+    "likeness",
+    "picture_status",
+    "face_status",
+]
 
 
 @dataclass(frozen=True)
@@ -83,14 +105,15 @@ def photo_pictures(photos: Iterable[Mapping[str, Any]]) -> list[Picture]:
     return [Picture(photo_url(photo), f"reference photo {number}") for number, photo in enumerate(photos, 1)]
 
 
-def photo_picture(photo: Mapping[str, Any]) -> Picture:
-    """A photo with its exact caption, and how it was cut."""
+def photo_picture(photo: Mapping[str, Any], faces: bool = True) -> Picture:
+    """A photo with its exact caption, and how it was cut. ``faces``: somebody looks for faces in it."""
     cut = {"face": "cut around the face", "centre": "cut from the middle", "none": "not cut"}.get(
         photo["crop"], photo["crop"]
     )
-    face = f"face {photo['face_px']:.0f} px" if photo["face_px"] else "no face found"
+    face = f" · face {photo['face_px']:.0f} px" if photo["face_px"] else " · no face found"
     alike = f" · like others (group {photo['duplicate_group']})" if photo["duplicate_group"] is not None else ""
-    return Picture(photo_url(photo), photo["name"], photo["caption"], f"{photo['name']} · {cut} · {face}{alike}")
+    note = f"{photo['name']} · {cut}{face if faces else ''}{alike}"
+    return Picture(photo_url(photo), photo["name"], photo["caption"], note)
 
 
 def version_text(dataset: Mapping[str, Any]) -> str:
@@ -127,29 +150,54 @@ def shown_seeds(plan: EvalPlan) -> tuple[int, ...]:
 
 
 def preview_grid(table: pd.DataFrame, plan: EvalPlan, held: Collection[str] = ()) -> Grid:
-    """Chosen previews as a grid, base row first, with the columns that checkpoints have a preview in.
+    """Chosen previews as a grid, base rows first, with the columns that checkpoints have a preview in.
 
+    Of the base rows only those that the checkpoints are held against: the same base model and clip skip.
     ``held``: tokens that wait to be rated.
     """
-    trained = table[~table["is_base"]]
-    shown = trained if len(trained) else table
-    cells = sorted(set(zip(shown["prompt"], shown["seed"], strict=True)))
-    texts = table.drop_duplicates("prompt").set_index("prompt")["text"]
+    every = records(table)
+    trained = [row for row in every if not row["is_base"]]
+    eyes = {(row["base_model"], row["clip_skip"]) for row in trained}
+    base = [row for row in every if row["is_base"] and (not eyes or (row["base_model"], row["clip_skip"]) in eyes)]
+    cells = sorted({(row["prompt"], row["seed"]) for row in trained or base})
+    texts = {row["prompt"]: row["text"] for row in [*trained, *base]}
     columns = tuple(Column(texts[prompt], f"seed {seed}") for prompt, seed in cells)
-    base = table[table["is_base"]].drop_duplicates(["prompt", "seed"])
-    rows = [_row("without LoRA", "the base model alone", base, cells, held)] if len(base) else []
-    for _, group in trained.groupby("checkpoint_id", sort=False):
-        first = group.iloc[0]
-        sub = f"seed {first['train_seed']} · {int(first['updates']):,} updates"
-        rows.append(_row(first["label"], sub, group, cells, held))
+    alone: dict[tuple[str, int], list[Row]] = {}
+    for row in base:
+        alone.setdefault((row["base_model"], row["clip_skip"]), []).append(row)
+    rows = [_row("without LoRA", _base_name(seen, alone), group, cells, held) for seen, group in alone.items()]
+    checkpoints: dict[int, list[Row]] = {}
+    for row in trained:
+        checkpoints.setdefault(row["checkpoint_id"], []).append(row)
+    rows += [_row(group[0]["label"], checkpoint_text(group[0]), group, cells, held) for group in checkpoints.values()]
     return Grid("prompt, preview seed", columns, tuple(rows))
 
 
-def _row(head: str, sub: str, group: pd.DataFrame, cells: Sequence[tuple[int, int]], held: Collection[str]) -> GridRow:
-    by_cell = {(row["prompt"], row["seed"]): preview_tile(row, held) for row in group.to_dict("records")}
-    hidden = group["token"].isin(list(held)).any()
-    likeness = group.loc[group["role"] == "identity", "likeness"].dropna()
-    badge = f"likeness {round(likeness.mean())}" if len(likeness) and not hidden else ""
+def records(table: pd.DataFrame) -> list[Row]:
+    """The rows of a preview table with what a grid shows, as plain values: to_dict takes 30 times as long."""
+    columns = {name: table[name].tolist() for name in GRID_COLUMNS}
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def checkpoint_text(row: Mapping[str, Any]) -> str:
+    """Which checkpoint of its pattern a preview is of."""
+    final = " · final: trained on all photos" if row["is_final"] else ""
+    return f"seed {row['train_seed']} · {int(row['updates']):,} updates{final}"
+
+
+def _base_name(eyes: tuple[str, int], every: Collection[tuple[str, int]]) -> str:
+    """Which base stands alone here; where patterns have several, by name."""
+    if len(every) == 1:
+        return "the base model alone"
+    several_skips = len({clip_skip for _, clip_skip in every}) > 1
+    return f"{short_place(eyes[0])} alone" + (f", clip skip {eyes[1]}" if several_skips else "")
+
+
+def _row(head: str, sub: str, group: Sequence[Row], cells: Sequence[tuple[int, int]], held: Collection[str]) -> GridRow:
+    by_cell = {(row["prompt"], row["seed"]): preview_tile(row, held) for row in group}
+    hidden = any(row["token"] in held for row in group)
+    likeness = [row["likeness"] for row in group if row["role"] == "identity" and row["likeness"] == row["likeness"]]
+    badge = f"likeness {round(sum(likeness) / len(likeness))}" if likeness and not hidden else ""
     return GridRow(head, sub, badge, tuple(by_cell.get(cell) for cell in cells))
 
 
@@ -158,7 +206,7 @@ def preview_tile(row: Mapping[str, Any], held: Collection[str] = ()) -> Tile:
     if row["token"] in held:
         return Tile(waits=True)
     flaw = flaw_of(row)
-    note = flaw or (str(round(row["likeness"])) if pd.notna(row["likeness"]) else "")
+    note = flaw or ("" if pd.isna(row["likeness"]) else str(round(row["likeness"])))
     return Tile(preview_url(row["token"]), row["text"], note, bool(flaw), id=row["token"])
 
 
@@ -179,6 +227,47 @@ def photo_row(photos: Iterable[Mapping[str, Any]], n_columns: int) -> GridRow:
 def with_photos(grid: Grid, photos: Iterable[Mapping[str, Any]]) -> Grid:
     """The grid with a row of reference photos on top."""
     return replace(grid, rows=(photo_row(photos, len(grid.columns)), *grid.rows))
+
+
+def matrix_grid(
+    rows: pd.DataFrame, setting: str, previews: pd.DataFrame, prompt: int, seed: int, held: Collection[str] = ()
+) -> Grid:
+    """Rows of ``analysis.matrix`` of one family as a grid: trained with (rows) x looked at with (columns).
+
+    Each place shows the picture of one prompt and preview seed, and under it the mean likeness of all of them.
+    ``previews``: rows of ``preview_table`` with their variants.
+    """
+    values = sorted({*rows["trained"], *rows["preview"]}, key=str)
+    chosen = previews[(previews["prompt"] == prompt) & (previews["seed"] == seed)].set_index("token")
+    words = "on {}" if setting == "base_model" else "with clip skip {}"
+    told = {str(value): words.format(short_place(value)) for value in values}
+
+    def tile(cell: Mapping[str, Any]) -> Tile | None:
+        token = next((token for token in cell["tokens"] if token in chosen.index), None)
+        if token is None:
+            return None
+        if token in held:
+            return Tile(waits=True)
+        few = pd.notna(cell["face_rate"]) and cell["face_rate"] < 0.5
+        likeness = "few faces" if few else "-" if pd.isna(cell["likeness"]) else f"likeness {cell['likeness']:.0f}"
+        alone = f", base alone {cell['base_row']:.0f}" if pd.notna(cell["base_row"]) else ""
+        return Tile(preview_url(token), chosen.loc[token, "text"], f"{likeness}{alone}", few, id=token)
+
+    grid_rows = []
+    for (_, label), cells in rows.groupby(["pattern_id", "label"], sort=False):
+        by_value = {cell["preview"]: cell for cell in cells.to_dict("records")}
+        trained = cells["trained"].iloc[0]
+        n = int(cells["n"].max())
+        runs = f"{n} run" + "s" * (n != 1)
+        tiles = tuple(tile(by_value[value]) if value in by_value else None for value in values)
+        grid_rows.append(GridRow(f"trained {told[str(trained)]}", label, runs, tiles))
+    columns = tuple(Column(f"rendered {told[str(value)]}") for value in values)
+    return Grid("", columns, tuple(grid_rows))
+
+
+def short_place(value: Any) -> str:
+    """A base model's name without its folders; other values as they are."""
+    return short(value) if isinstance(value, str) else str(value)
 
 
 def checkpoint_grid(

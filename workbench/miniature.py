@@ -30,3 +30,14 @@ BASELINE: dict[str, Any] = {
     "epochs": 30,
     "save_every": 15,
 }
+
+ARTICLE: dict[str, Any] = {  # the article's patterns on this scale (workbench.article.to_miniature); why: docs/demo.md
+    "repeats": 5,  # divisors: with both of these a 25th of the updates
+    "epochs": 5,
+    "save_every": 5,
+    "dim": 16,
+    "alpha": 500,  # a factor, chosen for AdaFactor, where nothing else can stand in for the missing updates
+    "rates": dict.fromkeys(("adamw", "adam", "lion", "sgd_nesterov", "adafactor-fixed"), 0.064),
+    "bases": {"beautifulRealistic_v7": "embedded", "meichidarkMix_meichidarkV45": "embedded-painted"},
+    "settings": {"resolution": None, "mixed_precision": "no", "captions": "traits_left_out"},
+}

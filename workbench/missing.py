@@ -9,13 +9,15 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from db import library, results, runs
+from db import library, results, reuse
 from trainer import EMBEDDED
-from trainer.config import parse_config
+from workbench import bases
 from workbench import plan as plans
 from workbench.judges import JudgeInfo, JudgeUnavailable, clip_judge_info, face_judge_info
 from workbench.likeness import ESTIMATOR
+from workbench.plan import EvalPlan
 from workbench.scoring import prompt_for_clip
+from workbench.wanted import Wanted, base_row, of_checkpoint, pictures_of, same_pictures, wanted
 from workbench.workspace import Workspace
 
 Row = dict[str, Any]
@@ -34,44 +36,45 @@ class Job:
 
 
 def fill_jobs(ws: Workspace, db: Database, project: Row) -> Iterator[Job]:
-    """Jobs for all missing previews of a project under its current plan: base rows first, then checkpoints."""
-    trained = [run for run in runs.of_project(db, project["id"]) if runs.checkpoints(db, run["id"])]
-    seen = set()
-    for run in trained:
-        base_row = base_row_job(ws, db, project, run)
-        if base_row and base_row.key not in seen:
-            seen.add(base_row.key)
-            yield base_row
-    for run in trained:
-        for checkpoint in runs.checkpoints(db, run["id"]):
-            job = checkpoint_job(ws, db, project, run, checkpoint)
-            if job:
-                yield job
+    """Jobs for all missing previews of a project under its current plan: base rows first, then checkpoints.
+
+    What an earlier plan has drawn alike is taken over on the way.
+    """
+    plan = plans.plan_of(db, project["id"])
+    for item in wanted(db, project["id"], plan):
+        job = _fill_job(ws, db, project, plan, item)
+        if job:
+            yield job
 
 
 def base_row_job(ws: Workspace, db: Database, project: Row, run: Row) -> Job | None:
     """The missing cells of the base row that a run is compared with, or None when it is complete."""
-    return _fill_job(ws, db, project, run, None)
+    plan = plans.plan_of(db, project["id"])
+    return _fill_job(ws, db, project, plan, base_row(plan, run))
 
 
 def checkpoint_job(ws: Workspace, db: Database, project: Row, run: Row, checkpoint: Row) -> Job | None:
     """The missing cells of a checkpoint, or None when it is complete."""
-    return _fill_job(ws, db, project, run, checkpoint)
-
-
-def _fill_job(ws: Workspace, db: Database, project: Row, run: Row, checkpoint: Row | None) -> Job | None:
     plan = plans.plan_of(db, project["id"])
-    config = parse_config(run["config"])
-    base, clip_skip = plan.preview_base or config.base_model, plan.clip_skip or config.clip_skip
+    return _fill_job(ws, db, project, plan, of_checkpoint(plan, run, checkpoint))
+
+
+def _fill_job(ws: Workspace, db: Database, project: Row, plan: EvalPlan, item: Wanted) -> Job | None:
     about = {
         "plan_id": project["plan_id"],
         "project_id": project["id"],
-        "checkpoint_id": checkpoint["id"] if checkpoint else None,
-        "base_model": base,
-        "clip_skip": clip_skip,
+        "checkpoint_id": item.checkpoint["id"] if item.checkpoint else None,
+        **item.eyes._asdict(),
     }
-    filled = results.filled_cells(db, project["plan_id"], project["id"], about["checkpoint_id"], base, clip_skip)
-    wanted = plan.cells() if checkpoint else plan.base_row_cells()
+    filled = results.filled_cells(db, **about)
+    lacking = [cell for cell in item.cells if cell not in filled]
+    if lacking:
+        drawn = same_pictures(db, project, plan)
+        pictures = pictures_of(item, project, plan, lacking) if drawn else {}
+        found = {cell: drawn[picture] for cell, picture in pictures.items() if picture in drawn}
+        if found:
+            reuse.adopt(db, project["plan_id"], found)
+            lacking = [cell for cell in lacking if cell not in found]
     cells = [
         {
             "key": str(n),
@@ -80,14 +83,15 @@ def _fill_job(ws: Workspace, db: Database, project: Row, run: Row, checkpoint: R
             "strength": w,
             "text": plan.text(p, project["trigger_word"], project["class_noun"]),
         }
-        for n, (p, s, w) in enumerate(cell for cell in wanted if cell not in filled)
+        for n, (p, s, w) in enumerate(lacking)
     ]
     if not cells:
         return None
     command = {
         "do": "fill",
-        "base": base,
-        "lora": str(ws.path(checkpoint["file"])) if checkpoint else None,
+        "base": bases.place(db, item.eyes.base_model),
+        "vae": plan.vae,
+        "lora": str(ws.path(item.checkpoint["file"])) if item.checkpoint else None,
         "cells": cells,
         "out": str(ws.preview_folder(project["plan_id"])),
         "sampling": {
@@ -96,7 +100,7 @@ def _fill_job(ws: Workspace, db: Database, project: Row, run: Row, checkpoint: R
             "sampler": plan.sampler,
             "negative": plan.negative,
             "size": plan.size,
-            "clip_skip": clip_skip,
+            "clip_skip": item.eyes.clip_skip,
         },
     }
     return Job(("fill", *about.values()), command, about)
@@ -135,6 +139,17 @@ def note_unavailable(db: Database, project: Row, metric: str, error: JudgeUnavai
         results.add_scores(db, [{**row, "preview_id": preview["id"], "detail": detail} for preview in waiting])
 
 
+def note_final(db: Database, project: Row, judge_id: int) -> None:
+    """Store "no value" for previews of runs that were trained on the reference photos: these can't judge them."""
+    final = {row["id"] for row in results.previews(db, project["id"], project["plan_id"]) if row["final"]}
+    row = {"judge_id": judge_id, "calibration_id": None, "metric": "likeness", "value": None, "status": "final_run"}
+    if final:
+        waiting = results.unscored(db, project["id"], project["plan_id"], "likeness", judge_id, None)
+        results.add_scores(
+            db, [{**row, "preview_id": preview["id"], "detail": "{}"} for preview in waiting if preview["id"] in final]
+        )
+
+
 def note_not_calibrated(db: Database, job: Job, message: str) -> None:
     """Store "no value, because the photos give no scale" for every preview that waits for a calibration."""
     dataset = library.dataset(db, job.about["dataset_id"])
@@ -161,8 +176,9 @@ def _likeness_jobs(ws: Workspace, db: Database, project: Row) -> Iterator[Job]:
     if found is None:
         return
     info, judge_id = found
+    note_final(db, project, judge_id)
     strangers = stranger_files(project)
-    for (dataset_id, size_px), wanted in _by_dataset_and_size(db, project).items():
+    for (dataset_id, size_px), of_scale in _by_dataset_and_size(db, project).items():
         photos = photo_files(ws, db, dataset_id, strangers, size_px)
         about = {
             "judge_id": judge_id,
@@ -176,7 +192,7 @@ def _likeness_jobs(ws: Workspace, db: Database, project: Row) -> Iterator[Job]:
             yield Job(("calibrate", *about.values()), measure, about)
             continue
         missing = results.unscored(db, project["id"], project["plan_id"], "likeness", judge_id, calibration["id"])
-        pictures = [_picture(ws, preview) for preview in missing if preview["id"] in wanted]
+        pictures = [_picture(ws, preview) for preview in missing if preview["id"] in of_scale]
         if pictures:
             command = {
                 "do": "score",
@@ -221,11 +237,14 @@ def _clip_jobs(ws: Workspace, db: Database, project: Row) -> Iterator[Job]:
 
 
 def _by_dataset_and_size(db: Database, project: Row) -> dict[tuple[int, int], set[int]]:
-    """(dataset version, picture size in px) -> ids of its previews; base rows belong to the current version."""
+    """(dataset version, picture size in px) -> ids of its previews; base rows belong to the current version.
+
+    Without those of final runs, whose likeness can't be measured.
+    """
     found: dict[tuple[int, int], set[int]] = {}
     for preview in results.previews(db, project["id"], project["plan_id"]):
         dataset_id = preview["dataset_id"] or project["dataset_id"]
-        if dataset_id and preview["size_px"]:
+        if dataset_id and preview["size_px"] and not preview["final"]:
             found.setdefault((dataset_id, preview["size_px"]), set()).add(preview["id"])
     return found
 

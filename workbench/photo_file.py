@@ -3,16 +3,24 @@
 import io
 import struct
 import warnings
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")  # JPEG takes in MPO, in which many phones save
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
-NEED_CONVERTING = {**dict.fromkeys(("heic", "heix", "hevc", "mif1", "msf1"), "HEIC"), "avif": "AVIF"}
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "HEIF", "AVIF")  # JPEG takes in MPO, in which many phones save
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".hif", ".avif")
+HEIF_BRANDS = {
+    **dict.fromkeys(("heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"), "HEIC"),
+    "avif": "AVIF",
+}
 MIN_SIDE_PX = 64  # the smallest picture that any base model here is trained on
 SIXTEEN_TO_EIGHT_BIT = 257  # 65535 / 255
+
+
+class PhotosError(ValueError):
+    """Photos that give no dataset. The text says why and what to do."""
 
 
 class BrokenPhoto(ValueError):
@@ -31,6 +39,7 @@ def read_photo(source: Path | bytes, name: str = "") -> Image.Image:
     """
     name = name or (source.name if isinstance(source, Path) else "the photo")
     data = content(source, name)
+    know_heif()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns about broken EXIF and about sizes that we accept
@@ -51,6 +60,18 @@ def read_photo(source: Path | bytes, name: str = "") -> Image.Image:
         raise BrokenPhoto(name, f"is damaged or cut short ({error}): copy it again.") from None
 
 
+@lru_cache(maxsize=1)
+def know_heif() -> None:
+    """Teach Pillow the format of phones, HEIC; AVIF it reads by itself.
+
+    libheif turns such a picture upright itself and its reader sets the EXIF rotation to "none", so that the
+    rotation is applied once.
+    """
+    from pi_heif import register_heif_opener
+
+    register_heif_opener(thumbnails=False)
+
+
 def content(source: Path | bytes, name: str) -> bytes:
     """The bytes of a photo."""
     try:
@@ -65,16 +86,16 @@ def content(source: Path | bytes, name: str) -> bytes:
 def why_unreadable(data: bytes) -> str:
     """What to do with a file that Pillow's readers for the usual formats don't know."""
     brand = data[8:12].decode("ascii", "replace").lower() if data[4:8] == b"ftyp" else ""
-    if brand in NEED_CONVERTING:
-        return f"is in the {NEED_CONVERTING[brand]} format: convert it to JPEG or PNG and import that."
+    if brand in HEIF_BRANDS:
+        return f"is a damaged or unusual {HEIF_BRANDS[brand]} file: copy it again, or convert it to JPEG or PNG."
     if data[:4] == b"GIF8":
         return "is a GIF: save the picture that you want as JPEG or PNG."
-    return "isn't a picture in a format that can be read here (JPEG, PNG, WebP, BMP, TIFF)."
+    return "isn't a picture in a format that can be read here (JPEG, PNG, WebP, BMP, TIFF, HEIC, AVIF)."
 
 
 def refuse_animation(image: Image.Image, name: str) -> None:
-    """Moving WebP and PNG files are no photos; further pictures inside an MPO or TIFF are just left out."""
-    if image.format in ("WEBP", "PNG") and getattr(image, "n_frames", 1) > 1:
+    """Moving WebP, PNG and AVIF files are no photos; further pictures inside an MPO, TIFF or HEIC are left out."""
+    if image.format in ("WEBP", "PNG", "AVIF") and getattr(image, "n_frames", 1) > 1:
         raise BrokenPhoto(name, "is an animation: save the picture that you want as JPEG or PNG.")
 
 

@@ -1,11 +1,8 @@
-"""Bring photos into a project: read, crop, caption, split, and store them as a new version of its dataset."""
+"""Bring photos into a project and change them: each time a new version of its dataset is stored."""
 
 import hashlib
-import io
 import json
-import os
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,22 +11,23 @@ from PIL import Image
 from sqlite_utils import Database
 
 from db import library
-from workbench.captions import TEMPLATE, caption_for, read_text
-from workbench.crop import fitted
+from workbench import bases
+from workbench.captions import TEMPLATE, caption_for
 from workbench.dataset_warnings import dataset_warnings
 from workbench.duplicates import alike_groups, perceptual_hash
-from workbench.finder import FaceFinder, face_square
+from workbench.finder import FaceFinder
 from workbench.judges import JudgeUnavailable, face_judge_info
-from workbench.photo_file import SUFFIXES, BrokenPhoto, read_photo
+from workbench.photo_file import PhotosError
+from workbench.photo_folder import Source, photos_in
+from workbench.prepare import MEASURED, OnProgress, measured, prepare_all
 from workbench.split import REFERENCE, TRAIN, split
+from workbench.traits import TraitsError, checked_traits
 from workbench.workspace import Workspace
 
 if TYPE_CHECKING:
     from workbench.judges.face import FaceJudge
 
 Row = dict[str, Any]
-Source = tuple[str, bytes | Path, str | None]  # name, the file or its content, caption if there is one
-OnProgress = Callable[[int, int, str], None]  # done, all, name of the photo at work
 
 COLUMNS = (
     "name",
@@ -42,12 +40,8 @@ COLUMNS = (
     "crop",
     "face_px",
     "duplicate_group",
+    *MEASURED,
 )
-TOLD_APART = (".heic", ".heif", ".avif", ".gif")  # not readable, but a person should hear why
-
-
-class PhotosError(ValueError):
-    """Photos that give no dataset. The text says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -60,44 +54,15 @@ class Import:
     warnings: list[str] = field(default_factory=list)
 
 
-def add_folder(ws: Workspace, project_id: int, folder: Path, **options: Any) -> Import:
-    """Import a folder: its pictures with the ``.txt`` captions beside them; options of :func:`add_photos`.
+def add_folder(ws: Workspace, project_id: int, folder: Path, *, captions: Path | None = None, **options: Any) -> Import:
+    """Import a folder: its pictures with the captions beside them; options of :func:`add_photos`.
 
     If it has the sub-folders ``train`` and ``reference``, their pictures are taken too and keep that split.
+    ``captions``: a file with captions (CSV with the columns file, caption) that go before those beside the photos.
     """
-    sources, sides = folder_sources(folder)
-    return add_photos(ws, project_id, sources, **{"split": sides or "auto", **options})
-
-
-def folder_sources(folder: Path) -> tuple[list[Source], dict[str, str]]:
-    """Pictures of a folder with their captions, and the split that its sub-folders make (empty: none)."""
-    if not folder.is_dir():
-        raise PhotosError(f"There is no folder {folder}. Give the folder that holds the photos.")
-    inner = {name: folder / name for name in (TRAIN, REFERENCE) if (folder / name).is_dir()}
-    sources: list[Source] = []
-    sides: dict[str, str] = {}
-    for side, place in {"": folder, **inner}.items():
-        for path in pictures_in(place):
-            name = f"{side}/{path.name}" if side else path.name
-            sources.append((name, path, read_text(path)))
-            if side and len(inner) == 2:
-                sides[name] = side
-    if not sources:
-        raise PhotosError(f"There are no pictures in {folder}. JPEG, PNG, WebP, BMP and TIFF files are read.")
-    return sources, sides
-
-
-def pictures_in(folder: Path) -> list[Path]:
-    """Picture files of a folder, numbers in names in counting order; hidden files are no photos."""
-    suffixes = (*SUFFIXES, *TOLD_APART)
-    seen = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
-    found = [path for path in seen if path.suffix.lower() in suffixes]
-    return sorted(found, key=lambda path: counting_order(path.name))
-
-
-def counting_order(name: str) -> list[tuple[int, str]]:
-    """Sort key that puts 2.jpg before 10.jpg."""
-    return [(int(part), "") if part.isdigit() else (0, part.lower()) for part in re.split(r"([0-9]+)", name)]
+    found = photos_in(folder, captions)
+    done = add_photos(ws, project_id, found.sources, **{"split": found.sides or "auto", **options})
+    return Import(done.dataset_id, done.added, done.skipped, [*found.warnings, *done.warnings])
 
 
 def add_photos(
@@ -134,9 +99,19 @@ def add_photos(
         raise PhotosError("No photo could be used. " + " ".join(f"{name} {why}" for name, why in skipped))
     has_face = project["face_judge"] != "none"
     place(ws, rows, added, {} if split == "auto" else split, has_face)
-    dataset_id = store(db, project, [*rows, *added], size)
-    warnings += dataset_warnings(library.photos(db, dataset_id), size, faces=has_face)
+    dataset_id = store(db, project, [*rows, *added], size, traits_of(version))
+    warnings += dataset_warnings(library.photos(db, dataset_id), size or trained_at(db, project), faces=has_face)
     return Import(dataset_id, len(added), skipped, warnings)
+
+
+def trained_at(db: Database, project: Row) -> int | None:
+    """The largest side, px, at which the project's patterns train (without any: its base's own); None = not known."""
+    configs = [json.loads(row["config"]) for row in library.patterns(db, project["id"])]
+    asked = [(config.get("base_model", "embedded"), config.get("resolution")) for config in configs]
+    sides = [
+        side or bases.describe(bases.place(db, base)).size_px for base, side in asked or [(project["base_model"], None)]
+    ]
+    return max((side for side in sides if side), default=None)
 
 
 def projects_judge(project: Row) -> tuple["FaceJudge | None", list[str]]:
@@ -152,63 +127,6 @@ def projects_judge(project: Row) -> tuple["FaceJudge | None", list[str]]:
         return None, [str(error)]
 
 
-def prepare_all(
-    ws: Workspace,
-    sources: Sequence[Source],
-    finder: FaceFinder,
-    size: int | None,
-    names: Mapping[str, str],
-    on_progress: OnProgress | None,
-) -> tuple[list[Row], list[tuple[str, str]]]:
-    """Rows of photos that are whole and new, and what was skipped; ``names``: known pictures by hash."""
-    names, added, skipped = dict(names), [], []
-    for number, (name, source, text) in enumerate(sources):
-        if on_progress:
-            on_progress(number, len(sources), name)
-        try:
-            row = prepare(ws, name, source, finder, size)
-        except BrokenPhoto as error:
-            skipped.append((name, error.why))
-            continue
-        if row["sha256"] in names:
-            skipped.append((name, f"is the same picture as {names[row['sha256']]}."))
-            continue
-        names[row["sha256"]] = name
-        added.append({**row, "caption": text})
-    return added, skipped
-
-
-def prepare(ws: Workspace, name: str, source: bytes | Path, finder: FaceFinder, size: int | None) -> Row:
-    """Read, crop and scale one photo, write the square under its content's hash, and describe it as a row."""
-    photo = read_photo(source, name)
-    square, how, face_px = face_square(photo, finder)
-    picture = fitted(square, size)
-    content = io.BytesIO()
-    picture.save(content, format="PNG", compress_level=1)  # lossless either way, and several times as fast
-    sha256 = hashlib.sha256(content.getvalue()).hexdigest()
-    file = ws.path(f"photos/{sha256[:24]}.png")  # one file for one content, whichever datasets show it
-    write_once(file, content.getvalue())
-    return {
-        "name": name,
-        "file": ws.relative(file),
-        "sha256": sha256,
-        "width": photo.width,
-        "height": photo.height,
-        "crop": how,
-        "face_px": face_px * picture.width / square.width if face_px else None,
-    }
-
-
-def write_once(file: Path, content: bytes) -> None:
-    """Write a file beside its final name and rename it, unless it is there already."""
-    if file.exists() and file.stat().st_size == len(content):
-        return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part")
-    part.write_bytes(content)
-    os.replace(part, file)
-
-
 def place(ws: Workspace, rows: list[Row], added: list[Row], chosen: Mapping[str, str], has_face: bool) -> None:
     """Fill in sides and duplicate groups: photos that were there keep their side, alike ones share one."""
     everything = [*rows, *added]
@@ -219,9 +137,8 @@ def place(ws: Workspace, rows: list[Row], added: list[Row], chosen: Mapping[str,
     groups = alike_groups(hashes)
     fixed = {i: row["side"] for i, row in enumerate(rows)}
     fixed |= {i: chosen[row["name"]] for i, row in enumerate(added, start=len(rows)) if row["name"] in chosen}
-    with_face = [row["face_px"] is not None for row in everything]
-    usable = with_face if has_face and any(with_face) else None  # else any photo can be a reference
-    for row, side in zip(everything, split(len(everything), groups, usable=usable, fixed=fixed), strict=True):
+    sides = split(len(everything), groups, usable=usable_as_reference(everything, has_face), fixed=fixed)
+    for row, side in zip(everything, sides, strict=True):
         row["side"] = side
         row["duplicate_group"] = None
     for number, group in enumerate(groups, start=1):
@@ -229,21 +146,34 @@ def place(ws: Workspace, rows: list[Row], added: list[Row], chosen: Mapping[str,
             everything[i]["duplicate_group"] = number
 
 
-def store(db: Database, project: Row, rows: Sequence[Row], size: int | None) -> int:
+def usable_as_reference(rows: Sequence[Row], has_face: bool) -> list[bool] | None:
+    """Which photos can be references: those with a face; None = any, where nobody looks for faces."""
+    with_face = [row["face_px"] is not None for row in rows]
+    return with_face if has_face and any(with_face) else None
+
+
+def store(db: Database, project: Row, rows: Sequence[Row], size: int | None, traits: Sequence[str]) -> int:
     """Store photos as the project's current dataset version, return its id; equal content is one version."""
     words = {"trigger_word": project["trigger_word"], "class_noun": project["class_noun"]}
     photos = [{"position": n, **{name: row[name] for name in COLUMNS}} for n, row in enumerate(rows)]
     if not any(row["side"] == TRAIN for row in photos):
         raise PhotosError("No photo is left to train on. Keep at least one photo on the train side.")
-    return library.add_dataset(
-        db, project["id"], hash=content_hash(photos, words), size_px=size, photos=photos, **words
-    )
+    hash = content_hash(photos, words, traits)
+    return library.add_dataset(db, project["id"], hash=hash, size_px=size, photos=photos, traits=list(traits), **words)
 
 
-def content_hash(photos: Sequence[Row], words: Mapping[str, str]) -> str:
-    """sha256 over what makes a version: pixels, captions, sides, trigger word, class noun; in any order."""
+def content_hash(photos: Sequence[Row], words: Mapping[str, str], traits: Sequence[str] = ()) -> str:
+    """sha256 over what makes a version: pixels, captions, sides, trigger word, class noun, traits; in any order."""
     content = sorted([row["sha256"], row["caption"], row["side"]] for row in photos)
-    return hashlib.sha256(json.dumps([words, content], sort_keys=True).encode()).hexdigest()
+    everything: list[Any] = [words, content]
+    if traits:  # without, as versions were hashed before there were traits
+        everything.append(sorted(traits))
+    return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
+
+
+def traits_of(version: Row | None) -> list[str]:
+    """The word list of a dataset version: phrases that captions = traits_left_out leaves out."""
+    return list(json.loads(version["traits"])) if version else []
 
 
 def edit_caption(ws: Workspace, photo_id: int, text: str) -> int:
@@ -254,6 +184,58 @@ def edit_caption(ws: Workspace, photo_id: int, text: str) -> int:
 def set_split(ws: Workspace, sides: Mapping[int, str]) -> int:
     """Put photos (by id) on a side, ``train`` or ``reference``; returns the new dataset version."""
     return change_photos(ws, sides=sides)
+
+
+def set_traits(ws: Workspace, project_id: int, traits: Sequence[str]) -> int:
+    """Set the word list that captions = traits_left_out leaves out; returns the new dataset version.
+
+    Raises PhotosError for a project without photos, and for phrases that name the subject.
+    """
+    db = ws.open()
+    project, version = current(db, project_id)
+    try:
+        checked = checked_traits(traits, project["trigger_word"], project["class_noun"])
+    except TraitsError as error:
+        raise PhotosError(str(error)) from error
+    return store(db, project, library.photos(db, version["id"]), version["size_px"], checked)
+
+
+def split_again(ws: Workspace, project_id: int, seed: int) -> int:
+    """Divide all photos anew, at random by ``seed``, near-duplicates together; returns the new dataset version."""
+    db = ws.open()
+    project, version = current(db, project_id)
+    rows = library.photos(db, version["id"])
+    groups: dict[int, list[int]] = {}
+    for i, row in enumerate(rows):
+        if row["duplicate_group"] is not None:
+            groups.setdefault(row["duplicate_group"], []).append(i)
+    usable = usable_as_reference(rows, project["face_judge"] != "none")
+    sides = split(len(rows), list(groups.values()), seed=seed, usable=usable)
+    rows = [{**row, "side": side} for row, side in zip(rows, sides, strict=True)]
+    return store(db, project, rows, version["size_px"], traits_of(version))
+
+
+def measure_again(ws: Workspace, project_id: int) -> int:
+    """Measure what photos of earlier releases lack: sharpness, faces, cut faces. Returns how many were measured.
+
+    The figures are written to the rows that are there: they say something about the photos and change none.
+    """
+    db = ws.open()
+    project, version = current(db, project_id)
+    judge, _ = projects_judge(project)
+    rows = [row for row in library.photos(db, version["id"]) if row["faces"] is None]
+    for row in measured(ws, rows, FaceFinder(judge)):
+        db.table("photos").update(row["id"], {name: row[name] for name in MEASURED})
+    return len(rows)
+
+
+def current(db: Database, project_id: int) -> tuple[Row, Row]:
+    """A project and its current dataset version."""
+    project = project_row(db, project_id)
+    version = library.dataset(db, project["dataset_id"]) if project["dataset_id"] else None
+    if version is None:
+        raise PhotosError(f"The project '{project['name']}' has no photos yet. Import some first.")
+    return project, version
 
 
 def change_photos(
@@ -276,9 +258,7 @@ def change_photos(
     project_ids = {dataset["project_id"] for dataset in datasets if dataset}
     if len(project_ids) != 1:
         raise PhotosError("Change the photos of one project at a time.")
-    project = project_row(db, project_ids.pop())
-    version = library.dataset(db, project["dataset_id"])
-    assert version is not None  # photos are in a dataset, and a project with datasets has a current one
+    project, version = current(db, project_ids.pop())
     new_text = {wanted[photo_id]["sha256"]: " ".join(text.split()) for photo_id, text in captions.items()}
     new_side = {wanted[photo_id]["sha256"]: side for photo_id, side in sides.items()}
     if "" in new_text.values():
@@ -295,7 +275,7 @@ def change_photos(
         for row in library.photos(db, version["id"])
         if row["sha256"] not in gone
     ]
-    return store(db, project, rows, version["size_px"])
+    return store(db, project, rows, version["size_px"], traits_of(version))
 
 
 def project_row(db: Database, project_id: int) -> Row:

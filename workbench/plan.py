@@ -21,6 +21,15 @@ class Prompt(BaseModel):
     role: Role = "identity"  # neutral = without the trigger: likeness must stay low there, else it leaks
 
 
+class Variant(BaseModel):
+    """Other eyes for the same LoRA: the base or the clip skip that its previews are made with instead."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    preview_base: str | None = None  # None = as in the plan
+    clip_skip: int | None = Field(None, ge=1)
+
+
 class EvalPlan(BaseModel):
     """What is rendered from every checkpoint, and from the base model alone (the base row)."""
 
@@ -36,11 +45,21 @@ class EvalPlan(BaseModel):
     size: int | None = Field(None, description="px; empty = the base's own size")
     clip_skip: int | None = Field(None, ge=1, description="empty = as trained")
     preview_base: str | None = Field(None, description="empty = the base that was trained on")
+    vae: str | None = Field(None, description="folder or file of a VAE; empty = the preview base's own")
+    variants: tuple[Variant, ...] = Field(
+        (), description="rendered besides, from the last checkpoint of runs that differ in the base or clip skip"
+    )
 
     @property
     def hash(self) -> str:
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        later = {name for name in ("vae", "variants") if not getattr(self, name)}  # plans from before keep their hash
+        text = json.dumps(self.model_dump(mode="json", exclude=later), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def rendering(self) -> tuple[Any, ...]:
+        """How a picture is drawn once prompt, seed, strength, base and clip skip are given."""
+        return self.steps, self.cfg, self.sampler, self.negative, self.size, self.vae
 
     @property
     def main_strength(self) -> float:
@@ -59,6 +78,10 @@ class EvalPlan(BaseModel):
             for prompt in range(len(self.prompts))
             for seed in self.seeds
         ]
+
+    def identity_cells(self) -> list[tuple[int, int, float]]:
+        """The cells that likeness is measured on, at the main strength: all that variants are rendered of."""
+        return [cell for cell in self.base_row_cells() if self.prompts[cell[0]].role == "identity"]
 
     def base_row_cells(self) -> list[tuple[int, int, float]]:
         """The same cells without a LoRA: strength means nothing there, so one strength stands for all."""

@@ -8,12 +8,14 @@ from typing import Any
 import pandas as pd
 from sqlite_utils import Database
 
-from db import library, ratings, results
+from db import library, ratings, results, runs
+from trainer.config import parse_config
 from workbench.judges import JudgeUnavailable, clip_judge_info, face_judge_info
 from workbench.likeness import on_scale
 from workbench.metrics import COSINE_ZERO, HUMAN_AXES, STRANGERS
-from workbench.plan import plan_of
+from workbench.plan import EvalPlan, plan_of
 from workbench.sentences import score_status
+from workbench.wanted import Eyes, main_eyes
 
 Row = dict[str, Any]
 
@@ -44,6 +46,8 @@ PREVIEW_COLUMNS = [
     "seed",
     "strength",
     "is_main",
+    "is_variant",
+    "is_final",
     "picture_status",
     "face_status",
     "face_reason",
@@ -69,8 +73,10 @@ def preview_table(db: Database, project_id: int) -> pd.DataFrame:
     ``clip_reason`` the same as a sentence, empty where there is nothing to say.
     ``face_found`` is 1, 0 (no face, or a broken picture) or missing (not judged).
     ``copy_gap``: by how many points of the scale the face is nearer to the nearest training photo than to
-    the nearest reference photo, beyond what is usual for real photos. ``is_main``: rendered at the plan's
-    main strength (always so on the base row). ``attrs["left_out"]`` counts what is stored but not shown:
+    the nearest reference photo, beyond what is usual for real photos. ``is_variant``: rendered on another base
+    or with another clip skip than the plan's main view. ``is_final``: its run was trained on the reference
+    photos too. ``is_main``: headline figures are about it, so neither of these, and rendered at the plan's main
+    strength (always so on the base row). ``attrs["left_out"]`` counts what is stored but not shown:
     previews of other plans, scores of other judges and of other calibrations.
     """
     project = library.project(db, project_id)
@@ -80,25 +86,31 @@ def preview_table(db: Database, project_id: int) -> pd.DataFrame:
     stored = results.previews(db, project_id, plan_id) if plan_id else []
     scores, left_out = current_scores(db, project, stored)
     marks = human_marks(db, project_id)
+    headline = main_views(db, project_id, plan)
     rows = []
     for preview in stored:
-        is_base = preview["checkpoint_id"] is None
+        is_base, is_final = preview["checkpoint_id"] is None, bool(preview["final"])
+        looked = Eyes(preview["base_model"], preview["clip_skip"])
+        is_variant = looked not in headline.values() if is_base else looked != headline[preview["run_id"]]
         about = {
             "preview_id": preview["id"],
             "picture_status": preview["status"],
             "is_base": is_base,
             "is_last": bool(preview["is_last"]),
             "role": plan.prompts[preview["prompt"]].role,
-            "is_main": is_base or preview["strength"] == plan.main_strength,
+            "is_variant": is_variant and bool(headline),
+            "is_final": is_final,
+            "is_main": not is_variant and not is_final and (is_base or preview["strength"] == plan.main_strength),
         }
         face = face_columns(scores.get((preview["id"], "likeness")), preview["status"])
         clip = clip_columns(scores.get((preview["id"], "clip_t")), preview["status"])
-        rows.append({"n_marks": 0, **preview, **about, **face, **clip, **marks.get(preview["id"], {})})
+        said = marks.get(preview["same_as"] or preview["id"], {})
+        rows.append({"n_marks": 0, **preview, **about, **face, **clip, **said})
     table = pd.DataFrame(rows, columns=PREVIEW_COLUMNS).astype(
         {
             **dict.fromkeys(INTEGERS, "Int64"),
             **dict.fromkeys([*FACE_NUMBERS, "clip_t", "epoch", *HUMAN_COLUMNS], "float64"),
-            **dict.fromkeys(["is_main", "is_base", "is_last"], "bool"),
+            **dict.fromkeys(["is_main", "is_variant", "is_final", "is_base", "is_last"], "bool"),
             "n_marks": "int64",
         }
     )
@@ -107,6 +119,11 @@ def preview_table(db: Database, project_id: int) -> pd.DataFrame:
     others = db.table("previews").count_where("project_id = ? and plan_id is not ?", [project_id, plan_id])
     table.attrs["left_out"] = {"previews_of_other_plans": others, **left_out}
     return table
+
+
+def main_views(db: Database, project_id: int, plan: EvalPlan) -> dict[int, Eyes]:
+    """Run -> what its headline previews are made with."""
+    return {run["id"]: main_eyes(plan, parse_config(run["config"])) for run in runs.of_project(db, project_id)}
 
 
 def face_columns(score: Row | None, picture_status: str) -> Row:
@@ -207,7 +224,10 @@ def current_judge(project: Row, metric: str, scores: list[Row]) -> int | None:
 
 
 def human_marks(db: Database, project_id: int) -> dict[int, Row]:
-    """Mean mark per preview and axis: one rater's repeats are averaged first, then the raters."""
+    """Mean mark per picture and axis: one rater's repeats are averaged first, then the raters.
+
+    A picture that several plans share has the id of the preview that it was first drawn for.
+    """
     stored = ratings.marks(db, project_id)
     if not stored:
         return {}

@@ -6,10 +6,12 @@ from typing import Any
 from sqlite_utils import Database
 
 from db import library, results, runs
-from trainer.config import parse_config
 from workbench import plan as plans
 from workbench.device import DeviceInfo
 from workbench.judges import JudgeUnavailable, clip_judge_info, face_judge_info
+from workbench.queue import points_of
+from workbench.waiting import why_waiting
+from workbench.wanted import base_row, wanted
 
 Row = dict[str, Any]
 
@@ -30,6 +32,7 @@ class Progress:
     scores_missing: int = 0  # previews without a likeness or CLIP score (or the reason why there is none)
     eta_s: float | None = None  # seconds until all is done; None before anything was measured
     worker: Row | None = None  # the live worker that was seen last
+    waits: str = ""  # why nothing of it is done now (a sentence, or waiting.NO_WORKER); empty = it goes on
     device: str = ""
     updates_done: int = 0
     updates_expected: int = 0
@@ -55,10 +58,7 @@ def progress(db: Database, project_id: int) -> Progress:
     all_runs = runs.of_project(db, project_id)
     previews = results.previews(db, project_id, project["plan_id"]) if project["plan_id"] else []
     planned = [_planned(db, run) for run in all_runs]
-    plan = plans.plan_of(db, project_id)
-    base_rows = {(p.base_model, plan.clip_skip or p.clip_skip) for p in planned if p.checkpoints}
-    checkpoints = sum(p.checkpoints for p in planned)
-    expected = checkpoints * len(plan.cells()) + len(base_rows) * len(plan.base_row_cells())
+    to_come = _to_come(db, project_id, planned, previews)
     workers = runs.live_workers(db, runs.MISSING_S)
     device = DeviceInfo.from_json(workers[0]["device"]) if workers else None
     counts = {
@@ -72,14 +72,13 @@ def progress(db: Database, project_id: int) -> Progress:
         runs_cancelled=counts["cancelled"],
         runs_queued=counts["queued"],
         running=next((run for run in all_runs if run["status"] == "running"), None),
-        checkpoints_expected=checkpoints,
+        checkpoints_expected=sum(p.saved + p.to_come for p in planned),
         previews_done=len(previews),
-        previews_expected=max(expected, len(previews)),
+        previews_expected=len(previews) + to_come,
         scores_missing=_scores_missing(db, project, previews),
-        eta_s=_eta(all_runs, results.seconds_per_preview(db, project_id), updates_left, expected - len(previews))
-        if workers
-        else None,
+        eta_s=_eta(all_runs, results.seconds_per_preview(db, project_id), updates_left, to_come) if workers else None,
         worker=workers[0] if workers else None,
+        waits=why_waiting(db, project_id),
         device=device.name if device else "",
         updates_done=sum(run["step"] for run in all_runs),
         updates_expected=sum(run["step"] for run in all_runs) + updates_left,
@@ -91,21 +90,30 @@ def progress(db: Database, project_id: int) -> Progress:
 class _Planned:
     """What a run will have come to."""
 
-    base_model: str
-    clip_skip: int
-    checkpoints: int
-    updates_left: int
+    run: Row
+    saved: int  # checkpoints that are there
+    to_come: int = 0  # checkpoints
+    updates_left: int = 0
 
 
 def _planned(db: Database, run: Row) -> _Planned:
-    config = parse_config(run["config"])
-    saved = len(runs.checkpoints(db, run["id"]))
-    if run["status"] in ("queued", "running"):
-        n_photos = len(library.photos(db, run["dataset_id"], "train"))
-        if n_photos:
-            left = config.total_updates(n_photos) - run["step"]
-            return _Planned(config.base_model, config.clip_skip, len(config.save_points(n_photos)), max(0, left))
-    return _Planned(config.base_model, config.clip_skip, saved, 0)
+    saved = {checkpoint["updates"] for checkpoint in runs.checkpoints(db, run["id"])}
+    points = points_of(db, run) if run["status"] in ("queued", "running") else []
+    if not points:
+        return _Planned(run, len(saved))
+    before = runs.get(db, run["continues"]) if run["continues"] else None
+    step = max(run["step"], before["step"] if before else 0)
+    return _Planned(run, len(saved), len(set(points) - saved), max(0, points[-1] - step))
+
+
+def _to_come(db: Database, project_id: int, planned: list[_Planned], previews: list[Row]) -> int:
+    """Previews that are still to be made: of the checkpoints that are there, and of those to come."""
+    plan = plans.plan_of(db, project_id)
+    names = ("checkpoint_id", "base_model", "clip_skip", "prompt", "seed", "strength")
+    made = {tuple(preview[name] for name in names) for preview in previews}
+    asked = [*wanted(db, project_id, plan), *(base_row(plan, p.run) for p in planned if p.to_come)]
+    cells = {(item.checkpoint and item.checkpoint["id"], *item.eyes, *cell) for item in asked for cell in item.cells}
+    return len(cells - made) + sum(p.to_come for p in planned) * len(plan.cells())
 
 
 def judge_keys(project: Row) -> dict[str, str | None]:

@@ -6,8 +6,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from db import library
-from workbench import miniature
-from workbench.bases import base_problem
+from workbench import bases, miniature
 from workbench.plan import DEFAULT_PLAN, EvalPlan, set_plan
 
 
@@ -42,9 +41,11 @@ def add_project(
             f"Trigger word and class noun are both '{trigger_word.strip()}'. The trigger word must be a rare one that "
             "means this subject only, such as zwx."
         )
-    if library.project_named(db, name.strip()):
-        raise ProjectError(f"There is a project '{name.strip()}' already. Choose another name.")
-    problem = base_problem(base_model.strip())
+    taken = library.project_named(db, name.strip())
+    if taken:
+        where = "in the bin: restore it, empty the bin, or choose" if taken["deleted_at"] else "already. Choose"
+        raise ProjectError(f"There is a project '{name.strip()}' {where} another name.")
+    problem = bases.base_problem(bases.place(db, base_model.strip()))
     if problem:
         raise ProjectError(problem)
     project_id = library.add_project(
@@ -57,7 +58,7 @@ def add_project(
         clip_judge=clip_judge,
         strangers=str(strangers) if strangers else None,
     )
-    set_plan(db, project_id, plan or (miniature.PLAN if base_model == "embedded" else DEFAULT_PLAN))
+    set_plan(db, project_id, plan or (miniature.PLAN if bases.is_embedded(base_model.strip()) else DEFAULT_PLAN))
     return project_id
 
 
@@ -81,7 +82,7 @@ def change_project(
         raise ProjectError("The project needs a base model and judges. 'none' is a judge too: nothing is judged.")
     before = library.project(db, project_id)
     if before and columns.get("base_model", before["base_model"]) != before["base_model"]:
-        problem = base_problem(str(columns["base_model"]))
+        problem = bases.base_problem(bases.place(db, str(columns["base_model"])))
         if problem:
             raise ProjectError(problem)
     if strangers is not None:

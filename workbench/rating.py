@@ -9,11 +9,13 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from db import immediate, library, now, ratings, results, runs
+from db import immediate, now, ratings, results, runs
 from trainer.config import parse_config
 from workbench.metrics import HUMAN_AXES
 from workbench.plan import plan_of
+from workbench.queue import points_of
 from workbench.scoring import prompt_for_clip
+from workbench.wanted import main_eyes
 
 Row = dict[str, Any]
 
@@ -73,20 +75,23 @@ def rating_set(db: Database, project: Row) -> list[Row]:
     """Previews that people judge: one per identity prompt of few checkpoints, unless the picture is broken.
 
     Few enough for a sitting: at most two checkpoints per run (see :func:`judged_updates`), the plan's first seed,
-    its main strength. Rows as ``db.results.previews`` gives them.
+    its main strength and main view; none of final runs, which are compared with nothing. Rows as
+    ``db.results.previews`` gives them, but with the id under which a picture that an earlier plan has as well was
+    first drawn, so that what was said of it still stands.
     """
     if not project["plan_id"]:
         return []
     plan = plan_of(db, project["id"])
     judged = {
-        (run["id"], updates)
+        (run["id"], updates, *main_eyes(plan, parse_config(run["config"])))
         for run in runs.of_project(db, project["id"])
+        if not run["final"]
         for updates in judged_updates(save_points(db, run))
     }
     return [
-        row
+        {**row, "id": row["same_as"] or row["id"]}
         for row in results.previews(db, project["id"], project["plan_id"])
-        if (row["run_id"], row["updates"]) in judged
+        if (row["run_id"], row["updates"], row["base_model"], row["clip_skip"]) in judged
         and row["status"] == "ok"
         and plan.prompts[row["prompt"]].role == "identity"
         and (row["seed"], row["strength"]) == (plan.seeds[0], plan.main_strength)
@@ -104,8 +109,7 @@ def judged_updates(points: Sequence[int]) -> set[int]:
 def save_points(db: Database, run: Row) -> list[int]:
     """Updates at which a run has its checkpoints; those to come too, so that the set stays as it is."""
     if run["status"] in ("queued", "running"):
-        n_photos = len(library.photos(db, run["dataset_id"], "train"))
-        return list(parse_config(run["config"]).save_points(n_photos)) if n_photos else []
+        return points_of(db, run)
     return [checkpoint["updates"] for checkpoint in runs.checkpoints(db, run["id"])]
 
 

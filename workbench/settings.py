@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
-from trainer.config import NOT_WEIGHTS, ConfigError, TrainConfig, inert, parse_config
+from trainer import EMBEDDED_BASES
+from trainer.config import NOT_WEIGHTS, OWN_STEP, ConfigError, TrainConfig, parse_config
+from trainer.effective import inert
 from workbench import miniature
+from workbench.choices import CHOICES, sensible_rate
 from workbench.patterns import Pattern, changes
 from workbench.sentences import inert_reason, setting
 
@@ -16,11 +19,15 @@ __all__ = [
     "ConfigError",
     "Field",
     "change_label",
+    "choice_text",
+    "comes_to",
     "comparison",
     "field",
     "groups",
     "lines",
+    "main_groups",
     "parse",
+    "rare_groups",
     "start",
     "typed",
     "varied",
@@ -28,25 +35,33 @@ __all__ = [
 
 parse = parse_config
 
-GROUPS = {
-    "The LoRA": ("base_model", "dim", "alpha", "modules", "resolution"),
-    "Learning": (
-        "optimizer",
-        "learning_rate",
-        "lr_scheduler",
+GROUPS = {  # always shown
+    "The LoRA": ("base_model", "dim", "alpha", "train_text_encoder", "resolution"),
+    "Learning": ("optimizer", "learning_rate", "lr_scheduler"),
+    "How long": ("epochs", "repeats", "batch_size", "save_every", "save_unit"),
+    "Captions and clip skip": ("captions", "clip_skip"),
+}
+RARE_GROUPS = {  # folded away
+    "More on the LoRA": ("modules", "conv_dim", "conv_alpha", "rslora", "dora", "dropout"),
+    "More on learning": (
+        "text_encoder_lr",
         "warmup_updates",
+        "lr_cycles",
+        "lr_power",
         "weight_decay",
+        "beta1",
+        "beta2",
         "max_grad_norm",
     ),
-    "How long": ("epochs", "repeats", "batch_size", "max_updates", "save_every", "save_unit"),
-    "Text encoder": ("train_text_encoder", "text_encoder_lr", "clip_skip"),
-    "Pictures and precision": ("min_snr_gamma", "flip", "mixed_precision", "save_precision"),
+    "More on how long": ("gradient_accumulation", "max_updates", "max_images"),
+    "More on photos and captions": ("flip", "caption_dropout", "shuffle_captions", "noise_offset", "min_snr_gamma"),
+    "Precision": ("mixed_precision", "save_precision"),
 }
 
 
 @dataclass(frozen=True)
 class Field:
-    """One setting. ``choices``: what it may be; empty = a number or a text."""
+    """One setting. ``choices``: what it may be; empty = a number or a text. ``source``: where it comes from."""
 
     name: str
     label: str
@@ -54,6 +69,7 @@ class Field:
     help: str
     choices: tuple[str, ...]
     is_switch: bool
+    source: str = ""
 
     @property
     def title(self) -> str:
@@ -67,17 +83,46 @@ def field(name: str) -> Field:
     about, words = TrainConfig.model_fields[name], setting(name)
     kinds = [kind for kind in get_args(about.annotation) or (about.annotation,) if kind is not NoneType]
     choices = get_args(about.annotation) if get_origin(about.annotation) is Literal else ()
+    extra = about.json_schema_extra
+    source = str(extra.get("source") or "") if isinstance(extra, dict) else ""
     default = value_text(about.default)
     help = f"{words.help[:1].upper()}{words.help[1:]}. Default: {default or 'empty'}."
-    return Field(name, words.label, words.unit, help, tuple(choices), kinds == [bool])
+    if source:
+        help += f" Source: {source}."
+    return Field(name, words.label, words.unit, help, tuple(choices), kinds == [bool], source)
 
 
 def groups() -> dict[str, list[Field]]:
-    """All settings in the order of a form; one that no group names comes last."""
-    named = {name for names in GROUPS.values() for name in names}
-    rest = [name for name in TrainConfig.model_fields if name not in named]
-    listed = {**GROUPS, "More": tuple(rest)} if rest else GROUPS
+    """All settings in the order of a form: :func:`main_groups`, then :func:`rare_groups`."""
+    return main_groups() | rare_groups()
+
+
+def main_groups() -> dict[str, list[Field]]:
+    """The settings that a pattern is mostly about."""
+    return {title: [field(name) for name in names] for title, names in GROUPS.items()}
+
+
+def rare_groups() -> dict[str, list[Field]]:
+    """The others; one that no group names comes last."""
+    named = {name for names in (GROUPS | RARE_GROUPS).values() for name in names}
+    rest = tuple(name for name in TrainConfig.model_fields if name not in named)
+    listed = {**RARE_GROUPS, "More": rest} if rest else RARE_GROUPS
     return {title: [field(name) for name in names] for title, names in listed.items()}
+
+
+def choice_text(name: str, value: Any, base_model: str = "") -> str:
+    """One sentence on a choice, its sensible rate where it is an optimiser, and the source; empty where there is none.
+
+    ``base_model``: whose scale the rate is on; empty = SD 1.x.
+    """
+    choice = CHOICES.get(name, {}).get(str(value))
+    if choice is None:
+        return ""
+    text = choice.sentence
+    if name == "optimizer":
+        rate = sensible_rate(str(value), embedded=base_model in EMBEDDED_BASES)
+        text += f" A sensible rate at alpha = dim: {rate:g}." if rate else " It has no rate to set."
+    return f"{text} ({choice.source})"
 
 
 def value_text(value: Any) -> str:
@@ -103,7 +148,7 @@ def lines(config: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def start(project: Mapping[str, Any]) -> dict[str, Any]:
     """What the form for a first pattern begins with: what suits the project's base model."""
-    suited = miniature.BASELINE if project["base_model"] == "embedded" else {}
+    suited = miniature.BASELINE if project["base_model"] in EMBEDDED_BASES else {}
     return TrainConfig(base_model=project["base_model"], **suited).model_dump()
 
 
@@ -145,14 +190,35 @@ def comparison(listed: Sequence[Pattern], trained: Mapping[int, int], n_photos: 
 def amounts(config: TrainConfig, n_photos: int) -> dict[str, Any]:
     """What the settings come to: the rate that is felt, and how long the training is.
 
-    Adam and Lion move a module by about rate x alpha / dim each update; AdaFactor has no rate at all.
+    Adam and Lion move a module by about rate x scale each update (scale = alpha / dim, under rsLoRA alpha /
+    sqrt(dim)); AdaFactor has no rate at all, D-Adaptation and Prodigy find theirs while they train.
     """
-    felt = "-" if "learning_rate" in inert(config) else f"{config.learning_rate * config.alpha / config.dim:g}"
+    felt = f"{config.learning_rate * config.scale:g}"
+    if "learning_rate" in inert(config):
+        felt = "-"
+    elif config.optimizer in OWN_STEP:
+        felt = "finds its own"
     if not n_photos:
-        return {"rate × alpha / dim": felt}
+        return {"rate × scale": felt}
     updates = config.total_updates(n_photos)
     seen = config.images_seen(updates, n_photos)
-    return {"rate × alpha / dim": felt, "updates": updates, "images seen": seen}
+    return {"rate × scale": felt, "updates": updates, "images seen": seen}
+
+
+def comes_to(values: Mapping[str, Any], n_photos: int) -> str:
+    """The same in a sentence, for beside the fields while somebody types; what is wrong where something is."""
+    try:
+        config = parse_config(dict(values))
+    except ConfigError as error:
+        return str(error)
+    found = amounts(config, n_photos)
+    if not n_photos:
+        return f"rate × scale {found['rate × scale']} · updates: once there are photos"
+    files = len(config.save_points(n_photos))
+    return (
+        f"{found['updates']:,} updates · {found['images seen']:,} images seen · rate × scale {found['rate × scale']} · "
+        f"{files} LoRA file{'s' if files != 1 else ''}"
+    )
 
 
 def in_force(config: TrainConfig, effective: str | None) -> list[dict[str, str]]:

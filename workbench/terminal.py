@@ -9,6 +9,7 @@ from sqlite_utils import Database
 from db import results
 from workbench.progress import Progress, queue_wide
 from workbench.sentences import status_word
+from workbench.waiting import NO_WORKER
 from workbench.words import duration
 from workbench.workspace import Workspace
 
@@ -64,7 +65,9 @@ def where(now: Progress) -> str:
         run = now.running
         parts.append(f"{run['label']}, seed {run['seed']}: update {run['step']} of {run['total_steps'] or '?'}")
     parts.append(f"{now.previews_done} of {now.previews_expected} previews")
-    if now.eta_s is not None and not now.finished:
+    if now.waits and now.waits != NO_WORKER and not now.finished:
+        parts.append(now.waits)
+    elif now.eta_s is not None and not now.finished:
         parts.append(f"about {duration(now.eta_s)} left")
     return " · ".join(parts)
 

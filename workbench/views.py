@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from db.library import dataset, photos, project, projects, revision
+from db.library import dataset, photos, projects, revision
+from db.library import project as any_project
 from db.runs import MISSING_S, checkpoints, live_workers
 from db.runs import get as run
 from db.runs import of_project as runs
@@ -15,6 +16,7 @@ from trainer.config import parse_config
 from workbench.analysis import Tables
 from workbench.gallery import lora_url
 from workbench.metrics import METRICS
+from workbench.queue import photos_of
 from workbench.sentences import reason, status_word
 from workbench.words import duration
 
@@ -32,6 +34,7 @@ __all__ = [
     "projects",
     "revision",
     "run",
+    "run_name",
     "run_rows",
     "runs",
     "trained",
@@ -45,15 +48,27 @@ def why(run: Mapping[str, Any]) -> str:
     return reason(run["reason"], json.loads(run["reason_params"]))
 
 
+def project(db: Database, project_id: int) -> dict[str, Any] | None:
+    """A project that is not in the bin."""
+    row = any_project(db, project_id)
+    return row if row and row["deleted_at"] is None else None
+
+
 def untried(
     db: Database, project: Mapping[str, Any], pattern_ids: Iterable[int], seeds: Iterable[int]
 ) -> dict[int, list[int]]:
-    """Seed -> patterns that were never trained with it on the project's current photos, nor wait to be."""
+    """Seed -> patterns that were not trained to the end with it on the project's current photos, nor wait to be.
+
+    Of these, ``queue.enqueue`` tries a failed or cancelled run again instead of making another. A final run says
+    nothing here: it has other photos.
+    """
     chosen = list(pattern_ids)
     had = {
         (row["pattern_id"], row["seed"])
         for row in runs(db, project["id"])
-        if row["dataset_id"] == project["dataset_id"] and row["status"] in ("queued", "running", "done")
+        if row["dataset_id"] == project["dataset_id"]
+        and row["status"] in ("queued", "running", "done")
+        and not row["final"]
     }
     return {seed: [pattern for pattern in chosen if (pattern, seed) not in had] for seed in seeds}
 
@@ -75,12 +90,18 @@ def in_queue_order(listed: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(listed, key=place)
 
 
+def run_name(row: Mapping[str, Any]) -> str:
+    """A run's pattern, with what sets the run apart: on all photos, or the continuation of another."""
+    final = ", final: on all photos" if row["final"] else ""
+    return f"{row['label']}{final}" + (f", from run {row['continues']} on" if row["continues"] else "")
+
+
 def run_rows(listed: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Runs as a table shows them: what is trained, how far it is, and why it ended as it did."""
     return [
         {
             "run": row["id"],
-            "pattern": row["label"],
+            "pattern": run_name(row),
             "seed": row["seed"],
             "status": status_word(row["status"]),
             "progress": row["step"] / row["total_steps"] if row["total_steps"] else 0.0,
@@ -97,7 +118,7 @@ def how_far(db: Database, row: Mapping[str, Any]) -> str:
     """How far a run is: updates, photos shown, time."""
     if not row["total_steps"]:
         return "not started yet"
-    config, n_photos = parse_config(row["config"]), len(photos(db, row["dataset_id"], "train"))
+    config, n_photos = parse_config(row["config"]), len(photos_of(db, row))
     seen = f"{config.images_seen(row['step'], n_photos):,} images seen · " if n_photos else ""
     trained = duration(row["train_seconds"])
     return f"update {row['step']:,} of {row['total_steps']:,} · {seen}{trained} of training"
@@ -109,10 +130,10 @@ def checkpoint_rows(db: Database, run_id: int) -> list[dict[str, Any]]:
         {
             "updates": row["updates"],
             "images seen": row["images_seen"],
-            "file": row["file"],
+            "file": row["file"] if row["removed_at"] is None else "tidied away; look into the bin",
             "size": f"{row['bytes'] / 1e6:.1f} MB",
             "read back after saving": read_back(json.loads(row["proof"])),
-            "download": lora_url(row),
+            "download": lora_url(row) if row["removed_at"] is None else None,
         }
         for row in checkpoints(db, run_id)
     ]

@@ -10,6 +10,16 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:40] or "x"
 
 
+def counted(number: int, what: str) -> str:
+    """1 run, 2 runs."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def megabytes(size: int) -> str:
+    """How much room, for people: 45 MB, 3.2 GB."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB" if size >= 1e7 else f"{size / 1e6:.1f} MB"
+
+
 def duration(seconds: float) -> str:
     """How long, for people: 45 s, 3 min 20 s, 2 h 05 min."""
     whole = round(seconds)

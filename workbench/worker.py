@@ -1,12 +1,12 @@
 """The worker: claims runs, supervises the engine, and is the only one who writes results. Loads no torch."""
 
-import json
 import logging
 import os
 import threading
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import psutil
@@ -14,10 +14,9 @@ from sqlite_utils import Database
 
 from db import library, results, runs
 from trainer.events import Event, Failed, Finished, Progress, Saved, Started, StateSaved, Stopped
-from workbench import missing
-from workbench.device import DeviceInfo
+from workbench import disk, hours, missing, retention, write_down
+from workbench.device import DeviceInfo, known_device
 from workbench.engine_process import EngineDied, EngineProcess
-from workbench.likeness import ESTIMATOR
 from workbench.missing import Job
 from workbench.run_log import note
 from workbench.sentences import reason
@@ -32,6 +31,7 @@ STILLBORN = 3  # engines that die before they are ready, one after the other: th
 IDLE_S = 1.0  # how often an idle worker looks for work
 CANCEL_PATIENCE_S = 60.0  # then the engine is killed; the run is cancelled all the same
 MAX_JOB_FAILURES = 2  # a preview or score job that failed so often is left alone until the next start
+NO_ROOM = ("cannot_write", "disk_full")  # reasons of a failure that is not the run's fault when the disk is full
 
 
 class EngineBroken(RuntimeError):
@@ -55,18 +55,21 @@ class Worker:
         self.next_job = 1
         self.beat = 0.0
         self.cancel_since: float | None = None
+        self.device: DeviceInfo | None = None
+        self.halt: hours.Halt | None = None  # why no work is done now
+        self.resting = False  # the engine was asked to stop what it does and has not said yet that it has
         self.stopping = threading.Event()
 
     def work(self, once: bool = False) -> bool:
-        """Work until stopped; with ``once`` until nothing is queued and nothing is missing.
+        """Work until stopped; with ``once`` until nothing is queued and nothing is missing (a halt is waited out).
 
         Returns whether nothing had to be given up. Raises EngineBroken when no engine can be started.
         """
         self.start()
         try:
             while not self.stopping.is_set():
-                busy = bool(self.run or self.jobs) or self.start_next_run() or self.ask_for_missing()
-                if once and not busy:
+                busy = bool(self.run or self.jobs or self.resting) or self.find_work()
+                if once and not busy and not (self.halt and self.anything_left()):
                     self.terminal.progress(self.db, now_please=True)
                     break
                 self.pump(IDLE_S)
@@ -78,20 +81,17 @@ class Worker:
         """Announce this worker, put back the runs of dead ones, and start the engine."""
         runs.worker_started(self.db, self.id, os.getpid())
         self.terminal.first_scores = results.has_scored_checkpoint(self.db)
+        self.device = known_device(self.db)
         for row in runs.live_workers(self.db):
             if row["id"] != self.id and not is_alive(row):
                 runs.worker_stopped(self.db, row["id"])
         for run_id in runs.requeue_lost(self.db):
-            note(
-                self.ws,
-                run_id,
-                "its worker had died: it is queued again and goes on from its last saved state",
-            )
+            note(self.ws, run_id, "its worker had died: it is queued again and goes on from its last saved state")
             self.terminal.say(f"run {run_id} was interrupted; it goes on from its last saved state")
         self.start_engine()
 
     def start_engine(self) -> None:
-        self.ready = False
+        self.ready = self.resting = False
         self.engine = EngineProcess(self.ws.logs / "engine.log")
 
     def stop(self) -> None:
@@ -99,11 +99,39 @@ class Worker:
         if self.engine is not None:
             self.engine.stop(timeout=25 if self.run or self.jobs else 5)
         if self.run is not None:
-            runs.put_back(self.db, self.run["id"])
-            note(self.ws, self.run["id"], "the worker was stopped: queued again")
+            self.give_back("the worker was stopped: queued again")
         runs.worker_stopped(self.db, self.id)
 
     # looking for work
+
+    def find_work(self) -> bool:
+        """Start the next run, or else what is missing. False when there is nothing to do, or no work may be done."""
+        if self.look_for_halt():
+            return False
+        return self.start_next_run() or self.ask_for_missing()
+
+    def look_for_halt(self) -> bool:
+        """Whether no work may be done now (paused, outside the hours, disk nearly full): then all is put back."""
+        disk.look(self.ws, self.db, self.run["id"] if self.run else None)
+        before, self.halt = self.halt, hours.halt(self.db)
+        if self.halt and (before is None or before.code != self.halt.code):
+            self.terminal.say(self.halt.sentence)
+        if before and not self.halt:
+            self.terminal.say("the queue goes on")
+        if self.halt and (self.run or self.jobs) and not self.resting:
+            assert self.engine is not None
+            self.resting = True
+            self.engine.send({"do": "rest"})
+        return self.halt is not None
+
+    def anything_left(self) -> bool:
+        """Whether something is queued or missing that waits for the end of a halt."""
+        projects = library.projects(self.db)
+        return bool(runs.with_status(self.db, "queued")) or any(
+            next(jobs(self.ws, self.db, project), None)
+            for project in projects
+            for jobs in (missing.fill_jobs, missing.score_jobs)
+        )
 
     def start_next_run(self) -> bool:
         """Claim the next queued run and send it to the engine. False when there is none."""
@@ -142,6 +170,8 @@ class Worker:
         return asked
 
     def ask_for_scores(self, project: dict[str, Any]) -> bool:
+        if project["deleted_at"] is not None:  # it went into the bin while its pictures were made
+            return False
         return any([self.send(job) for job in missing.score_jobs(self.ws, self.db, project)])
 
     def send(self, job: Job) -> bool:
@@ -151,7 +181,7 @@ class Worker:
         if job.key in self.not_calibrated:
             missing.note_not_calibrated(self.db, job, self.not_calibrated[job.key])
             return False
-        if self.failures.get(job.key, 0) >= MAX_JOB_FAILURES:
+        if self.halt or self.resting or self.failures.get(job.key, 0) >= MAX_JOB_FAILURES:
             return False
         assert self.engine is not None
         self.jobs[self.next_job] = job
@@ -178,9 +208,13 @@ class Worker:
             return
         self.beat = time.monotonic()
         state = "training" if self.run else self.jobs_state()
+        if state == "idle" and self.halt:
+            state = "halted"
         runs.worker_seen(self.db, self.id, state, run_id=self.run["id"] if self.run else None)
         self.terminal.progress(self.db)
         self.look_for_cancel()
+        if self.run or self.jobs:
+            self.look_for_halt()
 
     def jobs_state(self) -> str:
         kinds = {job.command["do"] for job in self.jobs.values()}
@@ -203,16 +237,30 @@ class Worker:
     def act_on(self, event: dict[str, Any]) -> None:
         kind = event["event"]
         if kind == "Ready":
-            device = DeviceInfo(event["device"]["kind"], event["device"]["name"], tuple(event["device"]["precisions"]))
+            found = event["device"]
+            device = DeviceInfo(found["kind"], found["name"], tuple(found["precisions"])).knowing(self.device)
+            self.device = device
             runs.worker_seen(self.db, self.id, "idle", device=device.to_json())
             self.stillborn = 0
             self.ready = True
             self.terminal.say(f"trains on: {device.name}")
+        elif kind == "Optimizers" and self.device is not None:
+            self.device = replace(self.device, optimizers=event["found"])
+            runs.worker_seen(self.db, self.id, self.jobs_state(), device=self.device.to_json())
+        elif kind == "Resting":
+            self.on_resting()
         elif "run" in event:
             trace = event.pop("traceback", "")
             self.on_training(Event.from_dict(event), trace)
         elif event.get("id") in self.jobs:
             getattr(self, f"on_{kind.lower()}")(self.jobs[event["id"]], event)
+
+    def on_resting(self) -> None:
+        """The engine has stopped for a halt: what it had not begun is asked for again afterwards."""
+        self.resting = False
+        self.jobs.clear()
+        if self.run is not None:
+            self.give_back("the queue was halted before it began: queued again")
 
     # training events
 
@@ -223,19 +271,9 @@ class Worker:
         run_id = self.run["id"]
         match event:
             case Started():
-                runs.started(
-                    self.db,
-                    run_id,
-                    effective=event.effective,
-                    device=event.device,
-                    step=event.resumed_at,
-                    total=event.total_updates,
-                )
-                note(
-                    self.ws,
-                    run_id,
-                    f"{event.total_updates} updates on {event.device}, from update {event.resumed_at}",
-                )
+                begun, total = event.resumed_at, event.total_updates
+                runs.started(self.db, run_id, effective=event.effective, device=event.device, step=begun, total=total)
+                note(self.ws, run_id, f"{total} updates on {event.device}, from update {begun}")
             case Progress():
                 runs.report(self.db, run_id, step=event.update, loss=event.loss, train_seconds=event.seconds)
             case Saved():
@@ -246,6 +284,8 @@ class Worker:
                 self.end_run("done", None, {})
             case Stopped():
                 self.on_stopped(event)
+            case Failed() if event.reason in NO_ROOM and not disk.look(self.ws, self.db, run_id):
+                self.give_back(f"no room to save at update {event.update}: queued again")
             case Failed():
                 note(self.ws, run_id, trace)
                 self.end_run("failed", event.reason, {**event.params, "update": event.update or self.run["step"]})
@@ -253,22 +293,9 @@ class Worker:
     def on_checkpoint(self, event: Saved) -> None:
         """A LoRA file lies under its final name: make its row, and ask for its previews at once."""
         assert self.run is not None
-        file = self.ws.run_folder(self.run["id"]) / event.file
-        checkpoint_id = runs.add_checkpoint(
-            self.db,
-            self.run["id"],
-            updates=event.update,
-            images_seen=event.images_seen,
-            epoch=event.epoch,
-            file=self.ws.relative(file),
-            sha256=event.sha256,
-            bytes=event.bytes,
-            proof=json.dumps(event.proof),
-            is_last=int(event.last),
-        )
+        checkpoint = write_down.checkpoint(self.ws, self.db, self.run["id"], event)
         note(self.ws, self.run["id"], f"saved {event.file} at update {event.update}")
-        project, checkpoint = self.project(self.run["project_id"]), runs.checkpoint(self.db, checkpoint_id)
-        assert checkpoint is not None
+        project = self.project(self.run["project_id"])
         job = missing.checkpoint_job(self.ws, self.db, project, self.run, checkpoint)
         if job:
             self.send(job)
@@ -277,10 +304,16 @@ class Worker:
         assert self.run is not None
         if event.reason == "cancelled":
             self.end_run("cancelled", "cancelled", {})
-        else:  # the worker stops: put the run back
-            runs.put_back(self.db, self.run["id"])
-            note(self.ws, self.run["id"], f"stopped at update {event.update}: queued again")
-            self.run = None
+        else:  # the worker stops, or the queue is halted
+            self.give_back(f"stopped at update {event.update}: queued again")
+
+    def give_back(self, text: str) -> None:
+        """Put the run back into the queue, with a line in its log; its state is saved, and that costs no attempt."""
+        assert self.run is not None
+        runs.put_back(self.db, self.run["id"])
+        note(self.ws, self.run["id"], text)
+        self.run = None
+        self.cancel_since = None
 
     def end_run(self, status: str, code: str | None, params: dict[str, Any]) -> None:
         assert self.run is not None
@@ -294,46 +327,32 @@ class Worker:
     # previews and scores
 
     def on_picture(self, job: Job, event: dict[str, Any]) -> None:
-        cell = next(cell for cell in job.command["cells"] if cell["key"] == event["key"])
-        folder = self.ws.preview_folder(job.about["plan_id"])
-        results.add_preview(
-            self.db,
-            **job.about,
-            token=event["token"],
-            prompt=cell["prompt"],
-            seed=cell["seed"],
-            strength=cell["strength"],
-            text=cell["text"],
-            file=self.ws.relative(folder / event["file"]),
-            thumb=self.ws.relative(folder / event["thumb"]),
-            size_px=event["size_px"],
-            status=event["status"],
-            seconds=event["seconds"],
-        )
+        write_down.picture(self.ws, self.db, job, event)
 
     def on_filled(self, job: Job, event: dict[str, Any]) -> None:
         del self.jobs[event["id"]]
         self.ask_for_scores(self.project(job.about["project_id"]))
+        self.tidy(job.about["project_id"])
+
+    def tidy(self, project_id: int) -> None:
+        """Move what the project's retention rule doesn't keep into the bin."""
+        gone = retention.after_scores(self.ws, self.db, project_id)
+        if gone:
+            self.terminal.say(f"{gone} went into the bin, as the project's rule says")
 
     def on_calibrated(self, job: Job, event: dict[str, Any]) -> None:
         del self.jobs[event["id"]]
-        results.add_calibration(
-            self.db,
-            **job.about,
-            estimator=ESTIMATOR,
-            real=event["real"],
-            strangers=event["strangers"],
-            counts=json.dumps(event["counts"]),
-        )
+        write_down.calibration(self.db, job, event)
         dataset = library.dataset(self.db, job.about["dataset_id"])
         assert dataset is not None
         self.ask_for_scores(self.project(dataset["project_id"]))
 
     def on_scored(self, job: Job, event: dict[str, Any]) -> None:
         del self.jobs[event["id"]]
-        rows = [{**job.about, **score, "detail": json.dumps(score["detail"])} for score in event["scores"]]
-        results.add_scores(self.db, rows)
+        project_id = write_down.scores(self.db, job, event)
         self.terminal.scored(self.db)
+        if project_id is not None:
+            self.tidy(project_id)
 
     def on_jobfailed(self, job: Job, event: dict[str, Any]) -> None:
         del self.jobs[event["id"]]

@@ -52,5 +52,10 @@ class Workspace:
         return self.home / "cache"
 
     @property
+    def bin(self) -> Path:
+        """Files that rules took away, under the paths that they had; what people deleted stays where it is."""
+        return self.home / "bin"
+
+    @property
     def logs(self) -> Path:
         return self.home / "logs"

@@ -1,0 +1,39 @@
+"""What was measured of earlier work on a base model: the ground for saying what more of it will cost."""
+
+from sqlite_utils import Database
+
+from db.library import Row, one
+
+
+def trainings(db: Database, device: str | None) -> list[Row]:
+    """Runs that made updates on this device (None = on any): config, step, train_seconds; newest first."""
+    return list(
+        db.query(
+            """
+            select p.config, r.step, r.train_seconds, r.device
+            from runs r join patterns p on p.id = r.pattern_id
+            where r.step > 0 and r.train_seconds > 0 and (:device is null or r.device = :device)
+            order by r.id desc limit 200
+            """,
+            {"device": device},
+        )
+    )
+
+
+def files(db: Database) -> list[Row]:
+    """LoRA files with the settings that decide their size: config, bytes; newest first."""
+    return list(
+        db.query(
+            """
+            select p.config, c.bytes
+            from checkpoints c join runs r on r.id = c.run_id join patterns p on p.id = r.pattern_id
+            where c.is_last order by c.id desc limit 200
+            """
+        )
+    )
+
+
+def seconds_per_preview(db: Database, base_model: str) -> float:
+    """How long a preview on this base took on average, in all projects; 0 before the first."""
+    row = one(db, "select avg(seconds) as mean from previews where base_model = :base", {"base": base_model})
+    return float(row["mean"] or 0.0) if row else 0.0

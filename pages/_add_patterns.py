@@ -1,0 +1,158 @@
+"""Ways to add patterns: clone one, from scratch, a grid, a preset, a file; each says what it would add beforehand."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import streamlit as st
+from sqlite_utils import Database
+
+from pages import _shared as shared
+from pages._article import article_tab
+from pages._settings import one_change, settings_fields
+from workbench import cost, device, grid, pattern_file, patterns, preflight, presets, settings
+from workbench.patterns import Asked, Pattern, PatternError
+
+AXES = 4  # fields for a grid
+GRID_HELP = "Values with commas between them, such as 1, 4, 16. `empty` is no value."
+
+
+def save(work: Callable[[], object]) -> None:
+    """Add something and show the page anew, or say why not."""
+    try:
+        work()
+    except (PatternError, settings.ConfigError) as error:
+        st.error(shared.plain(str(error)))
+    else:
+        st.rerun()
+
+
+def add_patterns(db: Database, project: dict[str, Any], listed: list[Pattern], n_photos: int) -> None:
+    """All ways, a tab each; without any pattern from scratch comes first."""
+    names = ["From scratch", "Grid", "Presets", "The article", "File"]
+    tabs = dict(zip(names, st.tabs(names), strict=True)) if not listed else {}
+    if listed:
+        names.insert(0, "Clone one")
+        tabs = dict(zip(names, st.tabs(names), strict=True))
+        with tabs["Clone one"]:
+            clone(db, project, listed)
+    with tabs["From scratch"]:
+        from_scratch(db, project, n_photos, first=not listed)
+    with tabs["Grid"]:
+        grid_of(db, project, listed)
+    with tabs["Presets"]:
+        preset(db, project, listed)
+    with tabs["The article"]:
+        article_tab(db, project)
+    with tabs["File"]:
+        from_file(db, project)
+
+
+def clone(db: Database, project: dict[str, Any], listed: list[Pattern]) -> None:
+    """Copy a pattern and change one setting: then the two say what that setting does."""
+    names = {pattern.pattern_id: pattern for pattern in listed}
+    source = names[st.selectbox("Pattern to copy", names, format_func=lambda number: names[number].label)]
+    change = one_change(source.config.model_dump(), f"clone-{source.pattern_id}")
+    label = st.text_input("Label", settings.change_label(source.label, change))
+    if st.button("Add this pattern", icon=":material/content_copy:"):
+        save(lambda: patterns.clone(db, project["id"], source.pattern_id, label, **change))
+
+
+def from_scratch(db: Database, project: dict[str, Any], n_photos: int, *, first: bool) -> None:
+    """A pattern from scratch: every setting with its unit, its meaning and its default."""
+    label = st.text_input("Label", placeholder="a few words that say what it tries", key="new label")
+    values = settings_fields(settings.start(project), "new", n_photos)
+    if st.button("Add the pattern", type="primary" if first else "secondary", icon=":material/add:"):
+        save(lambda: patterns.add(db, project["id"], settings.parse(values), label))
+
+
+def grid_of(db: Database, project: dict[str, Any], listed: list[Pattern]) -> None:
+    """Every combination of some values; how many, how long and what is double is said before they are added."""
+    st.caption("Every combination of the values becomes a pattern; the rest is as in the pattern that it starts from.")
+    starts = {pattern.label: pattern.config for pattern in listed} or {
+        "baseline": presets.baseline(project["base_model"])
+    }
+    label = st.selectbox("Start from", starts, key="grid-start")
+    fields = {field.name: field for group in settings.groups().values() for field in group}
+    typed: list[str] = []
+    for number in range(AXES):
+        which, values = st.columns([1, 2])
+        name = which.selectbox(
+            "Setting", fields, None, lambda n: fields[n].title, key=f"axis-{number}", placeholder="none"
+        )
+        text = values.text_input("Values", key=f"values-{number}", help=GRID_HELP, disabled=name is None)
+        if name and text.strip():
+            typed.append(f"{name}={text}")
+    if not typed:
+        return
+    try:
+        asked = grid.grid(starts[label], label, dict(map(grid.axis, typed)))
+    except (PatternError, settings.ConfigError) as error:
+        st.error(shared.plain(str(error)))
+        return
+    offer(db, project, listed, asked, "grid")
+
+
+def preset(db: Database, project: dict[str, Any], listed: list[Pattern]) -> None:
+    """Patterns by name."""
+    names = {key: each.title for key, each in presets.PRESETS.items() if key != "article"}
+    key = st.segmented_control("Preset", names, format_func=names.__getitem__, default="baseline", key="preset")
+    if not key:
+        return
+    chosen = presets.PRESETS[key]
+    st.markdown(chosen.sentence)
+    st.caption(f"Then queue it with training seeds {', '.join(map(str, chosen.seeds))}.")
+    offer(db, project, listed, presets.asked_for(db, project, key), f"preset-{key}")
+
+
+def offer(db: Database, project: dict[str, Any], listed: list[Pattern], asked: Sequence[Asked], key: str) -> None:
+    """Patterns that could be added: what is new, what it costs, what is known; and the button."""
+    looked = grid.looked_over(asked, listed, device.known_precisions(db))
+    price = cost.cost(db, project["id"], [each.config for each in looked.new])
+    st.markdown(shared.plain(looked.sentence))
+    if price and price.runs:
+        st.caption(shared.plain(f"With one training seed each: {price.sentence}"))
+    show_notes(preflight.notes_before(db, project["id"], looked.new))
+    with st.expander("Look at them"):
+        rows = settings.comparison(patterns.unsaved(looked.new), {}, 0)
+        st.dataframe([{n: v for n, v in row.items() if n != "trained"} for row in rows], hide_index=True)
+    n = len(looked.new)
+    if st.button(f"Add {n} pattern{'s' if n != 1 else ''}", key=f"{key}-add", icon=":material/add:", disabled=not n):
+        save(lambda: patterns.add_all(db, project["id"], looked.new))
+
+
+def from_file(db: Database, project: dict[str, Any]) -> None:
+    """Patterns in and out of a spreadsheet."""
+    st.caption(
+        "A row per pattern: a column `label`, perhaps `note`, and settings by name. Blank = default. All rows are "
+        "added, or none. The download shows how it looks."
+    )
+    asked = pattern_file.labelled(db, project["id"])
+    left, right, _ = st.columns(3)
+    left.download_button(
+        "Download as CSV", "\ufeff" + pattern_file.to_csv(asked), "patterns.csv", "text/csv", icon=":material/download:"
+    )
+    right.download_button(
+        "Download as JSON", pattern_file.to_json(asked), "patterns.json", "application/json", icon=":material/download:"
+    )
+    upload = st.file_uploader("CSV or JSON with patterns", ["csv", "json"], key="pattern file")
+    if upload is None:
+        return
+    try:
+        read = pattern_file.read_bytes(upload.getvalue(), project["base_model"])
+    except PatternError as error:
+        st.error(shared.plain(str(error)))
+        return
+    st.markdown(f"{len(read)} patterns: {shared.plain(', '.join(each.label for each in read))}.")
+    show_notes(preflight.notes_before(db, project["id"], read))
+    if st.button("Add them", key="file-add", icon=":material/upload:"):
+        save(lambda: patterns.add_all(db, project["id"], read))
+
+
+def show_notes(notes: Sequence[preflight.Note]) -> None:
+    """Warnings as they are; what is only good to know folded together."""
+    for note in notes:
+        if note.level == "warn":
+            st.warning(shared.plain(note.text), icon=":material/lightbulb:")
+    others = [note for note in notes if note.level != "warn"]
+    if others:
+        st.info("\n\n".join(shared.plain(note.text) for note in others), icon=":material/lightbulb:")

@@ -1,0 +1,72 @@
+"""The article as a preset: what is known of its 25 patterns, its author's marks, and the arms that it lacks."""
+
+from typing import Any
+
+import streamlit as st
+from sqlite_utils import Database
+
+from pages import _shared as shared
+from workbench import article, marks, presets, settings
+from workbench.patterns import PatternError
+
+
+def article_tab(db: Database, project: dict[str, Any]) -> None:
+    """Add the article's patterns, its plan, or the arms that it lacked."""
+    st.markdown(
+        "In 2023 a blogger compared 25 trainings of one person. 16 patterns of it can be trained again: what is not "
+        "known of the others can't be guessed. Every setting is marked: said by the article or fixed by its tool, "
+        "inferred, or unknown."
+    )
+    table = presets.article_table(project)
+    if table:
+        st.caption("This project's base is the miniature, so the patterns are scaled to it.")
+    st.dataframe(marks.article_rows(), hide_index=True, height=280, column_config=COLUMNS)
+    st.caption(shared.plain(article.MARKS_SENTENCE))
+    bases = None if table else base_fields(project)
+    if st.button("Add the article's patterns and marks", icon=":material/menu_book:", key="add article"):
+        act(lambda: article.add_article(db, project["id"], bases=bases, table=table))
+    st.markdown("**What it could not tell apart**")
+    for number, arm in enumerate(article.suggestions()):
+        words, go = st.columns([5, 1], vertical_alignment="center")
+        words.markdown(f"**{shared.plain(arm.title)}** {shared.plain(arm.tells)}")
+        if arm.seeds:
+            words.caption(f"Queue the patterns with training seeds {', '.join(map(str, arm.seeds))}.")
+        elif go.button("Add", key=f"arm-{number}", help=f"{len(arm.patterns)} patterns"):
+            act(lambda arm=arm: article.add_arm(db, project["id"], arm, bases=bases, table=table))
+    st.caption("The preview settings of its tool are a preset on the Plan page, marked as assumed.")
+
+
+COLUMNS = {
+    "pattern": st.column_config.TextColumn(pinned=True, width="small"),
+    "author's mark": st.column_config.TextColumn(width="small"),
+    "in words": st.column_config.TextColumn(width="small"),
+}
+
+
+def base_fields(project: dict[str, Any]) -> dict[str, str]:
+    """Where the article's two base models lie."""
+    left, right = st.columns(2)
+    first = left.text_input(f"Base of 3 ({article.BASE})", project["base_model"], key="article base")
+    second = right.text_input(f"Base of 8 ({article.OTHER_BASE})", key="article other base", placeholder="none: no 8")
+    return {article.BASE: first.strip(), **({article.OTHER_BASE: second.strip()} if second.strip() else {})}
+
+
+def act(work: Any) -> None:
+    try:
+        work()
+    except (PatternError, settings.ConfigError) as error:
+        st.error(shared.plain(str(error)))
+    else:
+        st.rerun()
+
+
+def author_marks(db: Database, project: dict[str, Any], setting: str) -> None:
+    """The author's marks over a setting: a table and a faint chart of their own, never one axis with our scores."""
+    rows = marks.over_setting(db, project["id"], setting)
+    if not rows:
+        return
+    with st.expander("The author's marks, beside ours", icon=":material/menu_book:"):
+        st.caption(shared.plain(article.MARKS_SENTENCE))
+        if any(row["author's mark"] and row["value"] for row in rows):
+            st.altair_chart(marks.marks_chart(rows, setting), height=300)
+        st.dataframe(rows, hide_index=True, column_config=COLUMNS)

@@ -1,0 +1,143 @@
+"""The Patterns page: grids, presets, the article and files; the author's marks on the Charts page."""
+
+import pytest
+from filled import fill
+from test_pages import no_error, open_app, press, words
+
+from db import marks
+from trainer.config import TrainConfig
+from workbench import article, patterns
+from workbench.marks import article_rows, in_order, marks_chart, over_setting
+from workbench.projects import add_project
+from workbench.workspace import Workspace
+
+
+@pytest.fixture
+def full(tmp_path):
+    return fill(tmp_path)
+
+
+def labels(full):
+    return [pattern.label for pattern in patterns.listed(full.db, full.project_id)]
+
+
+def test_what_the_settings_come_to_stands_beside_them_while_one_types(full, monkeypatch):
+    app = open_app(full.ws.home, monkeypatch, "patterns")
+    assert "60 updates · 180 images seen · rate × scale 0.002 · 2 LoRA files" in words(app)
+    app.text_input(key="new-epochs").set_value("3").run()
+    assert "6 updates · 18 images seen" in words(app)
+    app.text_input(key="new-epochs").set_value("x").run()
+    assert "epochs is 'x' but must be a whole number" in words(no_error(app))
+
+
+def test_a_choice_says_what_it_does(full, monkeypatch):
+    app = open_app(full.ws.home, monkeypatch, "patterns")
+    app.selectbox(key="new-optimizer").set_value("lion").run()
+    said = words(app)
+    assert "Moves every value by exactly the rate" in said and "at alpha = dim: 0.0004" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "value", "stored"),
+    [
+        ("conv_dim", "text_input", "8", 8),
+        ("rslora", "toggle", True, True),
+        ("captions", "selectbox", "trigger_only", "trigger_only"),
+        ("beta2", "text_input", "0,99", 0.99),
+        ("base_model", "selectbox", "embedded-painted", "embedded-painted"),
+    ],
+)
+def test_a_clone_may_change_any_kind_of_setting(full, monkeypatch, name, kind, value, stored):
+    app = open_app(full.ws.home, monkeypatch, "patterns")
+    key = f"clone-{full.pattern_ids[0]}"
+    app.selectbox(key=f"{key}-which").set_value(name).run()
+    getattr(app, kind)(key=f"{key}-{name}").set_value(value).run()
+    press(app, "Add this pattern")
+    first, *_, added = patterns.listed(full.db, full.project_id)
+    assert patterns.changes(added, first) == {name: stored}
+
+
+def test_a_grid_is_looked_over_and_added(full, monkeypatch):
+    app = open_app(full.ws.home, monkeypatch, "patterns")
+    app.selectbox(key="axis-0").set_value("alpha").run()
+    app.text_input(key="values-0").set_value("1, 16, 64").run()
+    assert "1 new pattern. The project has 2 of the combinations already" in words(app)
+    press(app, "Add 1 pattern")
+    assert labels(full)[-1] == "baseline, alpha 64"
+
+
+@pytest.mark.parametrize(("values", "said"), [("-1", "alpha is -1 but must be"), (",", "is no axis")])
+def test_a_grid_that_can_not_be_made_is_explained(full, monkeypatch, values, said):
+    app = open_app(full.ws.home, monkeypatch, "patterns")
+    app.selectbox(key="axis-0").set_value("alpha").run()
+    app.text_input(key="values-0").set_value(values).run()
+    assert said in words(no_error(app))
+
+
+def test_a_preset_says_what_it_costs_before_it_is_added(full, monkeypatch):
+    app = open_app(full.ws.home, monkeypatch, "patterns")
+    next(group for group in app.button_group if group.key == "preset").set_value("optimizers").run()
+    assert "With one training seed each: 7 runs" in words(app)
+    press(app, "Add 7 patterns")
+    assert {"prodigy at 1", "lion at 0.0004"} <= set(labels(full))
+
+
+def test_what_will_be_answered_and_what_a_run_costs_is_said(full, monkeypatch):
+    patterns.add(full.db, full.project_id, TrainConfig(dim=4, alpha=2, clip_skip=2), "far away")
+    said = words(open_app(full.ws.home, monkeypatch, "patterns"))
+    assert "alpha: answered by baseline / alpha 1" in said
+    assert "clip skip: only varies together with others. Missing: " in said
+    assert "2 runs: " in said  # the new pattern with two seeds
+
+
+def test_the_article_is_added_with_its_marks_and_the_arms_it_lacked(full, monkeypatch):
+    app = open_app(full.ws.home, monkeypatch, "patterns")
+    press(app, "Add the article")
+    assert "13: batch 4 = 23 = 24" in labels(full)
+    assert len(marks.of_project(full.db, full.project_id)) == 25
+    app.button(key="arm-0").click().run()
+    assert "alpha 64 at rate / 64, AdamW" in labels(full)
+    press(app, "Add the article")
+    assert "There is a pattern '3: the article's start' already" in words(app)
+
+
+def test_the_authors_marks_stand_apart_on_the_charts_page(full, monkeypatch):
+    app = open_app(full.ws.home, monkeypatch, "charts", view="One setting")
+    assert article.MARKS_SENTENCE not in words(app)
+    article.add_marks(full.db, full.project_id, {"5": full.pattern_ids[1]})
+    app = open_app(full.ws.home, monkeypatch, "charts", view="One setting")
+    assert article.MARKS_SENTENCE in words(app)
+    table = next(frame.value for frame in app.dataframe if "author's mark" in frame.value)
+    assert len(table) == 25
+    assert list(table["author's mark"])[:4] == ["", "0", "90", ""]  # blanks stay blank
+
+
+# the tables behind
+
+
+def test_the_articles_table_names_what_is_known_and_what_is_not():
+    rows = {row["pattern"]: row for row in article_rows()}
+    assert list(rows) == [str(number) for number in range(1, 26)]
+    assert rows["1"]["here"] == "not reproducible from the article"
+    assert (rows["3"]["author's mark"], rows["3"]["inferred"]) == ("90", "learning rate 0.0001")
+    assert (rows["4"]["author's mark"], rows["4"]["in words"]) == ("", "<90")
+    assert "14/15/16/18: Lion" in rows["15"]["here"]
+
+
+def test_marks_are_drawn_on_an_axis_of_their_own(tmp_path):
+    db = Workspace(tmp_path).open()
+    project = add_project(db, "p", "zwx", "woman")
+    article.add_article(db, project, bases={article.BASE: "embedded"})
+    rows = over_setting(db, project, "alpha")
+    by_label = {row["pattern"]: row for row in rows}
+    assert (by_label["5"]["value"], by_label["5"]["author's mark"]) == ("64", "60")
+    assert by_label["9"]["value"] == ""  # its settings are not known
+    drawn = marks_chart(rows, "alpha").to_dict()
+    points = next(iter(drawn["datasets"].values()))
+    assert {(point["value"], point["mark"]) for point in points} >= {("1", 90.0), ("64", 60.0), ("16", 60.0)}
+    assert all(point["mark"] is not None for point in points)
+    assert drawn["layer"][0]["encoding"]["y"]["title"][0] == "the author's mark (0-100)"
+
+
+def test_values_on_an_axis_are_in_order():
+    assert in_order(["64", "1", "16", "adamw", "1"]) == ["1", "16", "64", "adamw"]
