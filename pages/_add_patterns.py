@@ -36,13 +36,13 @@ def add_patterns(db: Database, project: dict[str, Any], listed: list[Pattern], n
         with tabs["Clone one"]:
             clone(db, project, listed)
     with tabs["From scratch"]:
-        from_scratch(db, project, n_photos, first=not listed)
+        from_scratch(db, project, listed, n_photos)
     with tabs["Grid"]:
         grid_of(db, project, listed)
     with tabs["Presets"]:
         preset(db, project, listed)
     with tabs["The article"]:
-        article_tab(db, project)
+        article_tab(db, project, [pattern.label for pattern in listed])
     with tabs["File"]:
         from_file(db, project)
 
@@ -53,16 +53,32 @@ def clone(db: Database, project: dict[str, Any], listed: list[Pattern]) -> None:
     source = names[st.selectbox("Pattern to copy", names, format_func=lambda number: names[number].label)]
     change = one_change(source.config.model_dump(), f"clone-{source.pattern_id}")
     label = st.text_input("Label", settings.change_label(source.label, change))
+    warn_beforehand(db, project, listed, label, {**source.config.model_dump(), **change})
     if st.button("Add this pattern", icon=":material/content_copy:"):
         save(lambda: patterns.clone(db, project["id"], source.pattern_id, label, **change))
 
 
-def from_scratch(db: Database, project: dict[str, Any], n_photos: int, *, first: bool) -> None:
-    """A pattern from scratch: every setting with its unit, its meaning and its default."""
-    label = st.text_input("Label", placeholder="a few words that say what it tries", key="new label")
-    values = settings_fields(settings.start(project), "new", n_photos)
+def from_scratch(db: Database, project: dict[str, Any], listed: list[Pattern], n_photos: int) -> None:
+    """A pattern from scratch: every setting with its unit, its meaning and its default; begins with a usual one."""
+    first = not listed
+    suggested = "baseline" if first else ""
+    label = st.text_input("Label", suggested, placeholder="a few words that say what it tries", key="new label")
+    values = settings_fields(presets.baseline(project["base_model"]).model_dump(), "new", n_photos)
+    warn_beforehand(db, project, listed, label, values)
     if st.button("Add the pattern", type="primary" if first else "secondary", icon=":material/add:"):
         save(lambda: patterns.add(db, project["id"], settings.parse(values), label))
+
+
+def warn_beforehand(
+    db: Database, project: dict[str, Any], listed: list[Pattern], label: str, values: dict[str, Any]
+) -> None:
+    """What is known about a pattern while it is typed; nothing of one that can't be trained or is there already."""
+    try:
+        config = settings.parse(values)
+    except settings.ConfigError:
+        return  # said where it is typed, or when it is added
+    if config.hash not in {pattern.hash for pattern in listed}:
+        show_notes(preflight.notes_before(db, project["id"], [Asked(label.strip() or "this pattern", config)]))
 
 
 def grid_of(db: Database, project: dict[str, Any], listed: list[Pattern]) -> None:

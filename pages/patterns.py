@@ -70,6 +70,8 @@ db = shared.open_workbench()
 project = shared.project_or_stop(db)
 listed = patterns.listed(db, project["id"])
 n_photos = len(views.photos(db, project["dataset_id"], "train")) if project["dataset_id"] else 0
+if "patterns said" in st.session_state:
+    st.success(shared.plain(st.session_state.pop("patterns said")), icon=":material/check:")
 if not listed:
     st.markdown("A pattern is a set of training settings. The first one is the baseline of the others.")
     add_patterns(db, project, listed, n_photos)

@@ -119,6 +119,8 @@ def tell(done: photos.Import) -> None:
     if done.skipped:
         skipped = "\n".join(f"- **{shared.plain(name)}** {shared.plain(why)}" for name, why in done.skipped)
         st.warning(f"{len(done.skipped)} skipped:\n{skipped}")
+    for warning in done.told:
+        st.warning(shared.plain(warning), icon=":material/info:")
 
 
 def show(rows: list[dict[str, Any]]) -> None:

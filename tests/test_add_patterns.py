@@ -90,15 +90,31 @@ def test_what_will_be_answered_and_what_a_run_costs_is_said(full, monkeypatch):
     assert "2 runs: " in said  # the new pattern with two seeds
 
 
+def test_a_dangerous_pattern_is_warned_of_while_it_is_typed(full, monkeypatch):
+    app = open_app(full.ws.home, monkeypatch, "patterns")
+    before = labels(full)
+    assert "this pattern" not in words(app)
+    app.text_input(key="new-learning_rate").set_value("0.5").run()
+    assert "'this pattern': rate 0.5 is 250 times the usual 0.002" in words(app)
+    assert labels(full) == before
+
+
 def test_the_article_is_added_with_its_marks_and_the_arms_it_lacked(full, monkeypatch):
     app = open_app(full.ws.home, monkeypatch, "patterns")
     press(app, "Add the article")
+    assert "16 patterns added." in words(app) and "Left out: 1, 2, 9, 19, 20, 21, 22 (not repro" in words(app)
     assert "13: batch 4 = 23 = 24" in labels(full)
     assert len(marks.of_project(full.db, full.project_id)) == 25
     app.button(key="arm-0").click().run()
     assert "alpha 64 at rate / 64, AdamW" in labels(full)
-    press(app, "Add the article")
-    assert "There is a pattern '3: the article's start' already" in words(app)
+    assert "2 patterns added." in words(app)
+    taken = {key: app.button(key=key).disabled for key in ("add article", "arm-0", "arm-1", "arm-2")}
+    assert taken == {
+        "add article": True,
+        "arm-0": True,
+        "arm-1": True,
+        "arm-2": False,
+    }  # 1: the article brings its views
 
 
 def test_the_authors_marks_stand_apart_on_the_charts_page(full, monkeypatch):

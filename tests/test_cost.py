@@ -87,6 +87,8 @@ def test_gigabytes_of_files_states_and_previews_by_hand(full):
     assert found.bytes == pytest.approx(files + state + found.previews * 512 * 512 * 0.25)
     lion = cost.cost(full.db, full.project_id, [config.model_copy(update={"optimizer": "lion"})])
     assert found.bytes - lion.bytes == pytest.approx(2 * 144e6)
+    prodigy = cost.cost(full.db, full.project_id, [config.model_copy(update={"optimizer": "prodigy"})])
+    assert prodigy.bytes - found.bytes == pytest.approx(2 * 2 * 144e6)  # two more: its sum and its start
 
 
 def test_without_photos_nothing_can_be_said(tmp_path):

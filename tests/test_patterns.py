@@ -60,7 +60,7 @@ def test_adafactor_at_two_rates_is_one_run_under_two_names_and_the_preflight_say
     one = add(db, project, "rate 1e-4", optimizer="adafactor", learning_rate=1e-4)
     two = patterns.clone(db, project, one, "rate 0.1", learning_rate=0.1)
     assert patterns.contrasts(db, project) == []
-    [group] = patterns.same_run(db, project)
+    [group] = patterns.same_among(patterns.listed(db, project), ("no",))
     assert [p.pattern_id for p in group] == [one, two]
     [warning] = [note for note in notes(db, project) if note.level == "warn"]
     assert warning.pattern_ids == (one, two)
@@ -166,7 +166,7 @@ def test_the_article_is_printed_label_by_label_without_touching_a_project(cli):
 
 def test_the_article_is_added_with_apply(cli):
     _, out, err = cli("--preset", "article", "--apply", "--json")
-    assert len(labels(out)) == 16 and "13 = 23 = 24" in labels(out)
+    assert len(labels(out)) == 16 and "13: batch 4 = 23 = 24" in labels(out)
     assert "left out: 1: not reproducible from the article" in err
     assert "checkpoint (epoch 10, 20 ...)" in err
 

@@ -359,6 +359,7 @@ def test_an_absent_judge_is_told_and_the_import_goes_on(ws, project, portrait, m
     library.update_project(ws.open(), project, face_judge="buffalo_l")
     done = add_photos(ws, project, [("a.jpg", saved(portrait(0)), None)])
     assert done.added == 1 and "doctor --download buffalo_l" in done.warnings[0]
+    assert done.told == done.warnings[:1]
 
 
 def test_few_photos_are_warned_about(ws, project, portrait):
@@ -516,6 +517,7 @@ def test_a_caption_file_that_names_only_some_photos_says_so(ws, project, two):
     (two / "mine.csv").write_text("file,caption\n1.png,zwx woman one\n", encoding="utf-8")
     done = add_folder(ws, project, two, captions=two / "mine.csv")
     assert done.warnings[0] == "mine.csv has no caption for 1 photos (2.png)."
+    assert done.told == done.warnings[:1]  # no look at the photos afterwards would tell it
     assert [row["caption"] for row in photos(ws, project)] == ["zwx woman one", "photo of zwx woman"]
 
 

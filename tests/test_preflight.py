@@ -185,7 +185,7 @@ def test_the_optimisers_at_their_own_rates_are_sensible_on_both_scales():
         ("full_scale_high_rate", {"optimizer": "sgd_nesterov", "learning_rate": 3}),
         ("text_encoder_rate_high", {"learning_rate": 1e-4, "text_encoder_lr": 2e-4, "epochs": 50}),
         ("bnb_sgd_without_nesterov", {"optimizer": "sgd_nesterov8bit", "learning_rate": 0.3}),
-        ("eight_bit_small_tensors", {"optimizer": "adamw8bit", "epochs": 50}),
+        ("eight_bit_small_tensors", {"optimizer": "adamw8bit", "dim": 8, "epochs": 50}),
         ("no_clipping", {"max_grad_norm": 0, "mixed_precision": "fp16", "epochs": 50}),
         ("dropout_high", {"dropout": 0.5, "epochs": 50}),
         ("noise_offset_high", {"noise_offset": 0.5, "epochs": 50}),
@@ -230,6 +230,18 @@ def test_the_miniature_has_a_scale_of_its_own():
 def test_what_hardly_moved_when_it_was_tried_is_named(rate, alpha, hardly):
     tried = {**miniature.BASELINE, "learning_rate": rate, "alpha": alpha, "max_updates": 92}
     assert (codes(**tried) == ["hardly_moves"]) == hardly
+
+
+@pytest.mark.parametrize(("base", "dim", "small"), [(SD, 12, True), (SD, 13, False), ("embedded", 32, True)])
+def test_small_tensors_are_named_only_where_a_module_is_that_narrow(base, dim, small):
+    """4,096 values: at dim 12 modules narrower than 342, and SD 1.x has 320 ones; at dim 13 narrower than 316."""
+    found = codes(base_model=base, optimizer="adamw8bit", dim=dim, alpha=dim, learning_rate=1e-4, epochs=50)
+    assert ("eight_bit_small_tensors" in found) == small
+
+
+def test_betas_that_are_the_optimisers_own_are_the_very_same_run():
+    notes = said(TrainConfig(), TrainConfig(beta1=0.9, beta2=0.999), TrainConfig(beta2=0.99), photos=0)
+    assert [(note.pattern_ids, "beta 1, beta 2" in note.text) for note in notes] == [((-1, -2), True)]
 
 
 def test_how_long_a_training_moves_is_not_said_before_there_are_photos():
@@ -327,6 +339,8 @@ def test_settings_that_vary_only_together_name_the_arm_that_is_missing():
     assert {name for name, answer in found.items() if answer.pairs} == {"epochs"}
     sentence = preflight.answer_sentence(found["alpha"], labels)
     assert sentence == "alpha: only varies together with others. Missing: 'a' with alpha 1."
+    flipped = {a.setting: a for a in preflight.answers(unsaved(a=TrainConfig(), c=TrainConfig(alpha=1, flip=True)))}
+    assert preflight.answer_sentence(flipped["flip"], labels).endswith("'a' with mirrored copies yes.")
     found, _ = answered(a=TrainConfig(), c=TrainConfig(alpha=1, dim=32), arm=TrainConfig(alpha=1))
     assert all(answer.pairs for answer in found.values())
 

@@ -15,6 +15,7 @@ from PIL import Image
 from trainer.__main__ import _parser, as_trained, main
 from trainer.data import Photo
 from trainer.kohya import read
+from trainer.state import load_state, save_state
 
 PATTERN = {
     "dim": 4,
@@ -27,6 +28,8 @@ PATTERN = {
     "save_unit": "updates",
     "save_every": 4,
 }
+
+OF_FIRST_RELEASE = ("run", "file", "update", "images_seen", "epoch", "sha256", "bytes", "modules", "proof", "last")
 
 
 @pytest.fixture
@@ -124,6 +127,13 @@ def test_a_finished_run_goes_on_into_another_folder(pattern, subject, tmp_path, 
     assert "on train photos" in said and "on reference photos" in said
     assert "from update 1" in train(2, "longer", "--continue", str(tmp_path / "short"))
     assert len((tmp_path / "longer" / "loss.jsonl").read_text(encoding="utf-8").splitlines()) == 2
+
+    # the first release measured nothing of its files, and a state of it still goes on
+    state = load_state(tmp_path / "short" / "state", {})
+    state.saved = [{key: event[key] for key in OF_FIRST_RELEASE} for event in state.saved]
+    save_state(tmp_path / "short" / "state", state)
+    said = train(1, "short")
+    assert "saved " in said and "on train photos" not in said
 
 
 @pytest.mark.parametrize(

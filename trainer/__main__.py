@@ -95,7 +95,8 @@ def _train(base: Any, job: Any, prompts: list[str]) -> int:
                 shown = _progress(event, shown)
             elif isinstance(event, Saved):
                 _show(f"saved {job.out / event.file} ({event.modules} modules, {event.bytes / 1e6:.1f} MB)")
-                _show(_measured(event))
+                if event.weight_change:  # a file of an earlier version, told once more on resume, was not measured
+                    _show(_measured(event))
                 _previews(base, job, event.file, prompts)
             elif isinstance(event, Stopped):
                 _show(f"stopped after update {event.update}; the same command goes on from there")

@@ -30,6 +30,15 @@ Schedule = Literal["constant", "cosine", "cosine_with_restarts", "linear", "poly
 Captions = Literal["as_written", "traits_left_out", "trigger_only"]
 
 
+def usual_betas(optimizer: str) -> tuple[float | None, float | None]:
+    """What empty `beta1` and `beta2` mean under an optimiser: its package's own; None where it has no such memory."""
+    if optimizer.startswith("adafactor"):
+        return None, None
+    if optimizer.startswith("sgd"):
+        return 0.9, None
+    return 0.9, 0.99 if optimizer.startswith("lion") else 0.999
+
+
 class ConfigError(ValueError):
     """A pattern that cannot be trained as written."""
 
@@ -83,7 +92,8 @@ class TrainConfig(BaseModel):
     )
     conv_alpha: float | None = setting(
         None,
-        "the LoRA on the convolutions is scaled by conv_alpha / conv_dim; empty = conv_dim, so by 1",
+        "the LoRA on the convolutions is scaled by conv_alpha / conv_dim; empty = conv_dim, so by 1 (sd-scripts "
+        "takes a conv_alpha of 1 then)",
         source="sd-scripts conv_alpha",
         later=True,
         gt=0,
@@ -281,6 +291,16 @@ class TrainConfig(BaseModel):
     def scale(self) -> float:
         """What up @ down of the linear modules is multiplied with: alpha / dim, or alpha / sqrt(dim) for rsLoRA."""
         return self.alpha / (math.sqrt(self.dim) if self.rslora else self.dim)
+
+    @property
+    def betas(self) -> tuple[float | None, float | None]:
+        """Both betas in force: the optimiser's own where a field is empty, None where it has no such memory."""
+        usual = usual_betas(self.optimizer)
+        first, second = (
+            each if own is None or each is None else own
+            for own, each in zip((self.beta1, self.beta2), usual, strict=True)
+        )
+        return first, second
 
     @property
     def photos_per_update(self) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from trainer.config import DEFAULTS, LATER, LENGTH, NOT_WEIGHTS, OWN_STEP, TrainConfig
+from trainer.config import DEFAULTS, LATER, LENGTH, NOT_WEIGHTS, OWN_STEP, TrainConfig, usual_betas
 
 
 def inert(config: TrainConfig) -> dict[str, str]:
@@ -48,6 +48,7 @@ def effective(config: TrainConfig, precisions: Collection[str]) -> dict[str, Any
         settings["text_encoder_lr"] = config.learning_rate
     if config.conv_dim is not None and config.conv_alpha is None:
         settings["conv_alpha"] = float(config.conv_dim)
+    settings["beta1"], settings["beta2"] = config.betas
     settings |= {name: None if name not in LATER else DEFAULTS[name] for name in inert(config)}
     if config.optimizer == "adafactor":
         settings["lr_scheduler"] = "adafactor"
@@ -58,7 +59,14 @@ def effective(config: TrainConfig, precisions: Collection[str]) -> dict[str, Any
 
 def completed(stored: dict[str, Any]) -> dict[str, Any]:
     """Effective settings as an earlier release stored them, with what can be set since then at its default."""
-    return {**{name: DEFAULTS[name] for name in TrainConfig.model_fields if name in LATER}, **stored}
+    found = {**{name: DEFAULTS[name] for name in TrainConfig.model_fields if name in LATER}, **stored}
+    for name, usual in _usual(found).items():
+        found[name] = usual if found[name] is None else found[name]
+    return found
+
+
+def _usual(settings: dict[str, Any]) -> dict[str, float | None]:
+    return dict(zip(("beta1", "beta2"), usual_betas(settings["optimizer"]), strict=True))
 
 
 def differing(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
@@ -74,7 +82,9 @@ def differing(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
     if "optimizer" in names and "adafactor" in (a.get("optimizer"), b.get("optimizer")):
         follows |= {"learning_rate", "text_encoder_lr", "lr_scheduler", "warmup_updates", "lr_cycles", "lr_power"}
     if "optimizer" in names:
-        follows |= {name for name in ("beta1", "beta2") if None in (a.get(name), b.get(name))}
+        usual_a, usual_b = _usual(a), _usual(b)
+        both_usual = {name for name in usual_a if (a[name], b[name]) == (usual_a[name], usual_b[name])}
+        follows |= {name for name in usual_a if name in both_usual or None in (a[name], b[name])}
     one_rate = all(x.get("text_encoder_lr") in (x.get("learning_rate"), None) for x in (a, b))
     if "train_text_encoder" in names or one_rate:
         follows.add("text_encoder_lr")

@@ -281,10 +281,8 @@ def _network(config: TrainConfig) -> dict[str, Any]:
 
 
 def _optimizer(config: TrainConfig) -> str:
-    beta1 = 0.9 if config.beta1 is None else config.beta1
-    usual = 0.99 if config.optimizer.startswith("lion") else 0.999
-    betas = f"({beta1}, {usual if config.beta2 is None else config.beta2})"
-    return OPTIMIZERS[config.optimizer].format(decay=config.weight_decay, betas=betas, momentum=beta1)
+    betas = config.betas
+    return OPTIMIZERS[config.optimizer].format(decay=config.weight_decay, betas=betas, momentum=betas[0])
 
 
 def _bytes(path: Path) -> bytes:

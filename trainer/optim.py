@@ -5,7 +5,7 @@ import importlib
 import logging
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -100,26 +100,18 @@ def set_rates(optimizer: torch.optim.Optimizer, config: TrainConfig, update: int
     return float(optimizer.param_groups[0]["lr"])
 
 
-def _betas(config: TrainConfig, beta2: float = 0.999) -> tuple[float, float]:
-    """The pattern's betas, or the optimiser's usual ones."""
-    return (
-        0.9 if config.beta1 is None else config.beta1,
-        beta2 if config.beta2 is None else config.beta2,
-    )
-
-
 def _plain(config: TrainConfig, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
     """torch's own, and Lion."""
-    decay = config.weight_decay
+    decay, betas = config.weight_decay, cast(Any, config.betas)  # two numbers; SGD's second is None and not asked for
     match config.optimizer:
         case "lion":
-            return Lion(groups, betas=_betas(config, 0.99), weight_decay=decay)
+            return Lion(groups, betas=betas, weight_decay=decay)
         case "sgd_nesterov":
-            momentum = _betas(config)[0]
+            momentum = betas[0]
             return torch.optim.SGD(groups, momentum=momentum, nesterov=momentum > 0, weight_decay=decay)
     fused = fused_adamw_works(groups[0]["params"][0].device)
     kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
-    return kind(groups, betas=_betas(config), weight_decay=decay, fused=fused)
+    return kind(groups, betas=betas, weight_decay=decay, fused=fused)
 
 
 def _adafactor(config: TrainConfig, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
@@ -141,7 +133,7 @@ def _own_step(config: TrainConfig, groups: list[dict[str, Any]]) -> torch.optim.
     """D-Adaptation's Adam of the preprint (Defazio & Mishchenko 2023) or Prodigy (Mishchenko & Defazio 2023)."""
     # decouple goes in by the groups: as an argument it makes both print a line
     groups = [{**group, "decouple": True} for group in groups]
-    common: dict[str, Any] = {"betas": _betas(config), "weight_decay": config.weight_decay, "decouple": False}
+    common: dict[str, Any] = {"betas": config.betas, "weight_decay": config.weight_decay, "decouple": False}
     if config.optimizer == "prodigy":
         from prodigyopt import Prodigy
 
@@ -156,10 +148,10 @@ def _eight_bit(config: TrainConfig, groups: list[dict[str, Any]]) -> torch.optim
     optim = _bitsandbytes().optim
     decay = config.weight_decay
     if config.optimizer == "adamw8bit":
-        return optim.AdamW8bit(groups, lr=config.learning_rate, betas=_betas(config), weight_decay=decay)
+        return optim.AdamW8bit(groups, lr=config.learning_rate, betas=config.betas, weight_decay=decay)
     if config.optimizer == "lion8bit":
-        return optim.Lion8bit(groups, lr=config.learning_rate, betas=_betas(config, 0.99), weight_decay=decay)
-    momentum = _betas(config)[0]
+        return optim.Lion8bit(groups, lr=config.learning_rate, betas=config.betas, weight_decay=decay)
+    momentum = config.betas[0]
     if not momentum:
         raise ConfigError("sgd_nesterov8bit does not work without momentum. Set beta1 above 0, such as 0.9.")
     return optim.SGD8bit(groups, lr=config.learning_rate, momentum=momentum, nesterov=True, weight_decay=decay)

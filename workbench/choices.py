@@ -92,10 +92,12 @@ SCHEDULES = {
 }
 
 CAPTIONS = {
-    "as_written": Choice("As the caption says it: what it names is not bound to the trigger word.", "this project"),
+    "as_written": Choice(
+        "As the caption says it: what it names is not bound to the trigger word.", "tried in the demo"
+    ),
     "traits_left_out": Choice(
         "Without the phrases of the word list (hair, eyes ...): so they come along with the trigger word.",
-        "this project; the list is on the Photos page",
+        "tried in the demo; the list is on the Photos page",
     ),
     "trigger_only": Choice(
         "Trigger word and class noun alone: everything in the photos, background too, is bound to them.",

@@ -16,8 +16,15 @@ from workbench.wanted import SETTINGS, Eyes, main_eyes, other_eyes
 from workbench.words import duration
 
 SD1_BYTES_PER_DIM = 144e6 / 128  # of an fp16 file with 192 U-Net and 72 text encoder modules
-MOMENTS = {"adafactor": 0, "adafactor-fixed": 0, "lion": 1, "lion8bit": 1, "sgd_nesterov": 1, "sgd_nesterov8bit": 1}
-ADAM_MOMENTS = 2  # fp32 copies of the weights that an optimiser keeps; AdaFactor's rows and columns are small
+MOMENTS = {  # fp32 copies of the weights that an optimiser keeps; AdaFactor's rows and columns are small
+    **dict.fromkeys(("adafactor", "adafactor-fixed"), 0.0),
+    **dict.fromkeys(("lion", "sgd_nesterov"), 1.0),
+    **dict.fromkeys(("lion8bit", "sgd_nesterov8bit"), 0.25),
+    "adamw8bit": 0.5,
+    "dadaptation": 3.0,  # Adam's, and its own sum of gradients
+    "prodigy": 4.0,  # those, and the weights that it started from
+}
+ADAM_MOMENTS = 2.0
 NUMBER_BYTES = {"fp16": 2, "bf16": 2, "fp32": 4}
 PREVIEW_BYTES_PER_PIXEL = 0.25  # of a WebP picture with its thumbnail: rough
 SD1_SIDE, EMBEDDED_SIDE = 512, 64  # px

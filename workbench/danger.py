@@ -40,6 +40,7 @@ LEAST_SHARE = 1e-4  # of a usual training's reach: 1 / 4,700 of it on the miniat
 DOWN_STARTS = 0.05  # usual size of a value of `down` at the start
 USUAL_UPDATES = {False: 1500, True: 240}  # SD 1.x: 100 steps for each of 15 photos; the miniature: docs/patterns.md
 EIGHT_BIT_FROM = 4096  # values of a tensor; smaller ones keep 32-bit memory (bitsandbytes)
+NARROWEST = {False: 320, True: 64}  # inputs or outputs of a module that a LoRA adapts: SD 1.x, the miniature
 HALF = 0.5
 STRONG_NOISE_OFFSET = 0.2
 
@@ -107,7 +108,8 @@ def _optimizer(config: TrainConfig) -> Iterator[Danger]:
         yield Danger("bnb_sgd_without_nesterov", ("optimizer",))
     if config.optimizer in EIGHT_BIT:
         width = -(-EIGHT_BIT_FROM // config.dim)
-        yield Danger("eight_bit_small_tensors", ("optimizer",), {"dim": config.dim, "width": width}, warn=False)
+        if width > NARROWEST[config.base_model in EMBEDDED_BASES]:
+            yield Danger("eight_bit_small_tensors", ("optimizer",), {"dim": config.dim, "width": width}, warn=False)
     if config.max_grad_norm == 0 and (config.optimizer in SGD or config.mixed_precision == "fp16"):
         yield Danger("no_clipping", ("max_grad_norm",), {"optimizer": config.optimizer})
     if config.dropout >= HALF:

@@ -1,6 +1,6 @@
 """What suits the embedded miniature base: prompts in words that it knows, its guidance, and a pattern to start from.
 
-The figures were chosen by experiment (docs/demo.md); a real checkpoint starts from the defaults instead.
+The figures were chosen by experiment (docs/demo.md); a real checkpoint starts from presets.SD1_BASELINE.
 """
 
 from typing import Any

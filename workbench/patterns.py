@@ -144,13 +144,11 @@ def differences(listed: Sequence[Pattern], precisions: Collection[str]) -> Itera
             yield a, b, names
 
 
-def same_run(db: Database, project_id: int) -> list[list[Pattern]]:
-    """Groups of patterns that train the very same LoRA under several names: they differ in inert settings only."""
-    return same_among(listed(db, project_id), known_precisions(db))
-
-
 def same_among(listed: Sequence[Pattern], precisions: Collection[str]) -> list[list[Pattern]]:
-    """The same of any patterns, on a device that offers these precisions."""
+    """Groups that train the very same LoRA under several names on a device that offers these precisions.
+
+    They differ in nothing that is in force.
+    """
     groups: dict[str, list[Pattern]] = {}
     for pattern in listed:
         key = repr(sorted(effective(pattern.config, precisions).items(), key=lambda item: item[0]))

@@ -52,6 +52,7 @@ class Import:
     added: int
     skipped: list[tuple[str, str]] = field(default_factory=list)  # name and why
     warnings: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)  # those of the warnings that only the import itself can tell
 
 
 def add_folder(ws: Workspace, project_id: int, folder: Path, *, captions: Path | None = None, **options: Any) -> Import:
@@ -62,7 +63,8 @@ def add_folder(ws: Workspace, project_id: int, folder: Path, *, captions: Path |
     """
     found = photos_in(folder, captions)
     done = add_photos(ws, project_id, found.sources, **{"split": found.sides or "auto", **options})
-    return Import(done.dataset_id, done.added, done.skipped, [*found.warnings, *done.warnings])
+    warnings, told = ([*found.warnings, *more] for more in (done.warnings, done.told))
+    return Import(done.dataset_id, done.added, done.skipped, warnings, told)
 
 
 def add_photos(
@@ -89,7 +91,7 @@ def add_photos(
     version = library.dataset(db, project["dataset_id"]) if project["dataset_id"] else None
     rows = library.photos(db, version["id"]) if version else []
     size = size or (version["size_px"] if version else None)
-    judge, warnings = projects_judge(project) if judge == "project" else (judge, [])
+    judge, told = projects_judge(project) if judge == "project" else (judge, [])
     names = {row["sha256"]: row["name"] for row in rows}
     added, skipped = prepare_all(ws, sources, FaceFinder(judge), size, names, on_progress)
     words = project["trigger_word"], project["class_noun"]
@@ -100,8 +102,8 @@ def add_photos(
     has_face = project["face_judge"] != "none"
     place(ws, rows, added, {} if split == "auto" else split, has_face)
     dataset_id = store(db, project, [*rows, *added], size, traits_of(version))
-    warnings += dataset_warnings(library.photos(db, dataset_id), size or trained_at(db, project), faces=has_face)
-    return Import(dataset_id, len(added), skipped, warnings)
+    found = dataset_warnings(library.photos(db, dataset_id), size or trained_at(db, project), faces=has_face)
+    return Import(dataset_id, len(added), skipped, [*told, *found], told)
 
 
 def trained_at(db: Database, project: Row) -> int | None:

@@ -14,6 +14,7 @@ from workbench.device import DeviceInfo, known_device
 from workbench.patterns import Asked, Contrast, Pattern
 from workbench.plan import EvalPlan, plan_of
 from workbench.sentences import danger, inert_reason, setting
+from workbench.settings import value_text
 
 ANY_PRECISION = ("no", "fp16", "bf16")  # nothing is masked on a guess
 NAMES_SHOWN = 6
@@ -211,8 +212,8 @@ def answer_sentence(answer: Answer, labels: dict[int, str]) -> str:
         return f"{label}: answered by {'; '.join(names[:NAMES_SHOWN])}{more}."
     assert answer.missing is not None
     pattern, value = answer.missing
-    value = "empty" if value is None else f"{value:g}" if isinstance(value, float) else value
-    return f"{label}: only varies together with others. Missing: '{pattern.label}' with {label} {value}."
+    text = value_text(value) or "empty"
+    return f"{label}: only varies together with others. Missing: '{pattern.label}' with {label} {text}."
 
 
 def chance_sentence(n_seeds: int) -> str:

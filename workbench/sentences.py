@@ -98,8 +98,8 @@ DANGERS = {  # code -> (why, what to do; source)
         "Chen et al. 2023, section 5: 3 to 10 times below AdamW's; the article's 25 was black at 0.01",
     ),
     "full_scale_high_rate": (
-        "alpha is as large as dim or larger (scale {scale}) at rate {rate}, so each update moves the weights by about "
-        "{felt}, where {usual} is usual: it overtrains or breaks. Lower the rate, or alpha.",
+        "alpha is as large as dim or larger (scale {scale}) at rate {rate}: rate x scale is {felt}, where {usual} is "
+        "usual: it overtrains or breaks. Lower the rate, or alpha.",
         "step size = rate x alpha / dim, sd-scripts networks/lora.py; docs/patterns.md: 3 times the usual is noise",
     ),
     "felt_rate_high": (

@@ -10,7 +10,6 @@ from typing import Any, Literal, get_args, get_origin
 from trainer import EMBEDDED_BASES
 from trainer.config import NOT_WEIGHTS, OWN_STEP, ConfigError, TrainConfig, parse_config
 from trainer.effective import inert
-from workbench import miniature
 from workbench.choices import CHOICES, sensible_rate
 from workbench.patterns import Pattern, changes
 from workbench.sentences import inert_reason, setting
@@ -28,7 +27,6 @@ __all__ = [
     "main_groups",
     "parse",
     "rare_groups",
-    "start",
     "typed",
     "varied",
 ]
@@ -144,12 +142,6 @@ def typed(text: str) -> Any:
 def lines(config: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Settings as (name with unit, value)."""
     return [(field(name).title, value_text(value) or "-") for name, value in config.items()]
-
-
-def start(project: Mapping[str, Any]) -> dict[str, Any]:
-    """What the form for a first pattern begins with: what suits the project's base model."""
-    suited = miniature.BASELINE if project["base_model"] in EMBEDDED_BASES else {}
-    return TrainConfig(base_model=project["base_model"], **suited).model_dump()
 
 
 def change_label(label: str, change: Mapping[str, Any]) -> str:

@@ -68,7 +68,11 @@ def what_changed(before: tuple[Row, Sequence[Row]], after: tuple[Row, Sequence[R
     parts = [f"{n} {what}" for what, n in counts.items() if n]
     if traits_of(old_set) != traits_of(new_set):
         parts.append(f"word list: {', '.join(traits_of(new_set)) or 'empty'}")
-    for name, what in (("trigger_word", "trigger word"), ("class_noun", "class noun"), ("size_px", "squares of px")):
+    for name, what in (
+        ("trigger_word", "trigger word"),
+        ("class_noun", "class noun"),
+        ("size_px", "side of the squares in px"),
+    ):
         if old_set[name] != new_set[name]:
             parts.append(f"{what}: {new_set[name] if new_set[name] is not None else 'as large as each photo allows'}")
     return ", ".join(parts) or "nothing that is trained on"
