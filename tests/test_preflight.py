@@ -108,6 +108,7 @@ def test_everything_inert_double_or_dangerous_in_the_article_is_named_before_a_s
     expected = {
         ("warn", "very same LoRA", ("13", "23", "24")),
         ("warn", "SGD moves by", ("14/15/16/18: SGDNesterov",)),
+        ("warn", "adds weight decay 0.1 to the gradient", ("14/15/16/18: Adam", "14/15/16/18: SGDNesterov")),
         ("warn", "finds itself", ("17",)),
         ("warn", "under Lion", ("25",)),
         ("info", "no effect at all", adafactor),
@@ -184,7 +185,8 @@ def test_the_optimisers_at_their_own_rates_are_sensible_on_both_scales():
         ("sgd_hardly_moves", {"optimizer": "sgd_nesterov", "learning_rate": 1e-4}),
         ("full_scale_high_rate", {"optimizer": "sgd_nesterov", "learning_rate": 3}),
         ("text_encoder_rate_high", {"learning_rate": 1e-4, "text_encoder_lr": 2e-4, "epochs": 50}),
-        ("bnb_sgd_without_nesterov", {"optimizer": "sgd_nesterov8bit", "learning_rate": 0.3}),
+        ("bnb_sgd_without_nesterov", {"optimizer": "sgd_nesterov8bit", "learning_rate": 0.3, "weight_decay": 0}),
+        ("coupled_decay", {"optimizer": "adam", "weight_decay": 0.01, "epochs": 50}),
         ("eight_bit_small_tensors", {"optimizer": "adamw8bit", "dim": 8, "epochs": 50}),
         ("no_clipping", {"max_grad_norm": 0, "mixed_precision": "fp16", "epochs": 50}),
         ("dropout_high", {"dropout": 0.5, "epochs": 50}),
@@ -259,7 +261,7 @@ def test_every_optimiser_has_a_sentence_and_all_but_adafactor_a_rate():
     [
         ("adafactor_relative_step", {"optimizer": "adafactor"}),
         ("adafactor_no_betas", {"optimizer": "adafactor-fixed", "beta1": 0.8}),
-        ("sgd_no_beta2", {"optimizer": "sgd_nesterov", "beta2": 0.9, "learning_rate": 0.3}),
+        ("sgd_no_beta2", {"optimizer": "sgd_nesterov", "beta2": 0.9, "learning_rate": 0.3, "weight_decay": 0}),
         ("one_rate_for_all", {"optimizer": "prodigy", "text_encoder_lr": 0.5, "learning_rate": 1}),
         ("text_encoder_not_trained", {"train_text_encoder": False, "text_encoder_lr": 5e-5}),
         ("schedule_has_no_cycles", {"lr_cycles": 3}),

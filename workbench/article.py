@@ -28,7 +28,8 @@ from workbench.article_data import (
     SOURCE,
     Entry,
 )
-from workbench.choices import OPTIMIZERS, sensible_rate
+from workbench.choices import OPTIMIZERS
+from workbench.danger import COUPLED, sensible_rate
 from workbench.patterns import Asked
 from workbench.plan import EvalPlan, Prompt, Variant, plan_of, set_plan
 
@@ -333,6 +334,7 @@ def suggestions() -> list[Arm]:
                     optimizer=name,
                     learning_rate=choice.rate,
                     alpha=float(of_13.dim),
+                    weight_decay=0.0 if name in COUPLED else of_13.weight_decay,
                     **tool_fixes(name),
                 )
                 for name, choice in OPTIMIZERS.items()

@@ -10,6 +10,7 @@ from trainer import EMBEDDED_BASES
 from trainer.config import TrainConfig
 from workbench import article, miniature, patterns
 from workbench.choices import OPTIMIZERS, sensible_rate
+from workbench.danger import COUPLED
 from workbench.patterns import Asked
 
 SD1_BASELINE: dict[str, Any] = {  # about 1,500 updates with 30 photos; sources stand beside each setting
@@ -95,6 +96,8 @@ def optimizers(start: TrainConfig) -> list[Asked]:
     for name in OPTIMIZER_NAMES:
         rate = sensible_rate(name, embedded=start.base_model in EMBEDDED_BASES) or start.learning_rate
         changes = {"optimizer": name, "learning_rate": rate}
+        if name in COUPLED:
+            changes["weight_decay"] = 0.0
         if start.text_encoder_lr is not None:
             changes["text_encoder_lr"] = float(f"{rate * part:.6g}")
         label = name if OPTIMIZERS[name].rate is None else f"{name} at {rate:g}"

@@ -119,6 +119,11 @@ DANGERS = {  # code -> (why, what to do; source)
         "rate {rate} multiplies the step size that this optimiser finds itself: it breaks. Set {usual}.",
         "Defazio & Mishchenko 2023; Mishchenko & Defazio 2023: 1; tried on the miniature: D-Adaptation wants 0.1 there",
     ),
+    "coupled_decay": (
+        "this optimiser adds weight decay {decay} to the gradient, and a LoRA's gradients are smaller than that: it "
+        "holds the weights near zero. Set weight decay 0, or take AdamW.",
+        "torch Adam and SGD: L2, not decoupled (Loshchilov & Hutter 2019); tried on the miniature: docs/patterns.md",
+    ),
     "sgd_hardly_moves": (
         "SGD moves by rate x gradient, and a LoRA's gradients are small: at {rate} hardly anything changes. Try a rate "
         "of 0.1 to 1, or AdamW.",
