@@ -145,8 +145,8 @@ def choose(
 
 
 def shown_seeds(plan: EvalPlan) -> tuple[int, ...]:
-    """Preview seeds for a quick look: the last two, since people rate the first and its pictures may wait."""
-    return plan.seeds[-2:]
+    """Preview seeds for a quick look: two at most, without the first, whose pictures people rate and may wait."""
+    return plan.seeds[1:][-2:] or plan.seeds
 
 
 def preview_grid(table: pd.DataFrame, plan: EvalPlan, held: Collection[str] = ()) -> Grid:

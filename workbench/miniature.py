@@ -7,14 +7,18 @@ from typing import Any
 
 from workbench.plan import EvalPlan, Prompt
 
-PLAN = EvalPlan(
+PLAN = EvalPlan(  # many prompts and few seeds: an interval counts prompts
     prompts=(
         Prompt(text="photo of {trigger} {class_noun}, smiling, plain gray background"),
         Prompt(text="photo of {trigger} {class_noun}"),
         Prompt(text="photo of {trigger} {class_noun}, neutral expression, blue shirt, at the beach"),
+        Prompt(text="photo of {trigger} {class_noun}, surprised, red shirt, plain green background"),
+        Prompt(text="photo of {trigger} {class_noun}, neutral expression, yellow shirt, lit from the left"),
+        Prompt(text="photo of {trigger} {class_noun}, smiling, navy shirt, plain purple background"),
         Prompt(text="photo of a {class_noun}, smiling, plain gray background", role="neutral"),
+        Prompt(text="photo of a {class_noun}, neutral expression, blue shirt, at the beach", role="neutral"),
     ),
-    seeds=(101, 102, 103, 104),
+    seeds=(101, 102),
     strengths=(1.0,),
     steps=20,
     cfg=2.0,  # at 4 an overtrained LoRA loses 10-15 points of likeness here
