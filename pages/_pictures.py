@@ -100,10 +100,17 @@ def big_picture(src: str, alt: str, height: str = "100vh") -> None:
 
 
 def always_in_view(name: str) -> DeltaGenerator:
-    """A container that stays at the bottom of the window while the page is scrolled."""
+    """A container that stays at the bottom of the window while the page is scrolled.
+
+    On a phone its pictures are one row that scrolls sideways: stacked they would cover what is to be judged.
+    """
     key = name.replace(" ", "-")
     style = "position: sticky; bottom: 0; padding-bottom: .5rem; backdrop-filter: blur(18px);"
-    st.html(f"<style>div:has(> .st-key-{key}) {{{style}}}</style>")
+    narrow = "grid-auto-flow: column; grid-template-columns: none; grid-auto-columns: 64px; overflow-x: auto;"
+    st.html(
+        f"<style>div:has(> .st-key-{key}) {{{style}}}"
+        f"@media (max-width: 640px) {{.st-key-{key} .flow {{{narrow}}}}}</style>"
+    )
     return st.container(key=key)
 
 

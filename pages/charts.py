@@ -21,9 +21,9 @@ ROLES = {"all": ("identity", "neutral"), "identity": ("identity",), "neutral": (
 PLACES = {"updates": "updates", "images seen": "images_seen"}
 
 
-def show(chart: alt.LayerChart, key: str, height: int = 460) -> list[dict[str, Any]]:
+def show(chart: alt.LayerChart, key: str, height: int | None = None) -> list[dict[str, Any]]:
     """Draw a chart; returns what was clicked in it."""
-    event = st.altair_chart(chart, key=key, height=height, on_select="rerun", selection_mode="pick")
+    event = st.altair_chart(chart, key=key, height=height or chart.height, on_select="rerun", selection_mode="pick")
     return list(event.selection.get("pick", []))
 
 

@@ -60,7 +60,8 @@ def best(db: Database, project: dict[str, Any]) -> None:
     grid = gallery.checkpoint_grid(tables.previews, plan, found.checkpoint_ids[:1], held)
     picture_grid(gallery.with_photos(grid, shared.reference(db, project)), 128, None, "best")
     st.caption(tables.metric(found.metric).meaning)
-    st.altair_chart(charts.score_by_checkpoint(tables.checkpoints, found.metric, labels=tables.labels), height=440)
+    chart = charts.score_by_checkpoint(tables.checkpoints, found.metric, labels=tables.labels)
+    st.altair_chart(chart, height=chart.height)
 
 
 def failures(failed: list[dict[str, Any]]) -> None:

@@ -8,7 +8,7 @@ from sqlite_utils import Database
 
 from pages import _shared as shared
 from pages._pictures import picture_grid
-from workbench import charts, gallery, hours, queue, rating, run_log, sentences, views
+from workbench import bin, charts, gallery, hours, queue, rating, run_log, sentences, views
 from workbench.plan import plan_of
 from workbench.progress import Progress, progress
 from workbench.words import duration
@@ -202,8 +202,25 @@ def samples(db: Database, run: dict[str, Any]) -> None:
     )
 
 
+def just_deleted() -> None:
+    """Say once that the run page has put a run into the bin, with the way back."""
+    run_id = st.session_state.pop("deleted run", None)
+    if run_id is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"Run {run_id} is in the bin, which is at the end of Home.", width="content")
+        st.button("Undo", icon=":material/undo:", on_click=bring_back, args=(run_id,))
+
+
+def bring_back(run_id: int) -> None:
+    """Take a run out of the bin again, unless it is out or gone already."""
+    with contextlib.suppress(bin.BinError):
+        bin.restore(shared.workspace(), shared.open_workbench(), f"run {run_id}")
+
+
 st.title("Queue")
 ws, db = shared.workspace(), shared.open_workbench()
+just_deleted()
 project = shared.project_or_stop(db)
 if not views.runs(db, project["id"]):
     shared.nothing_yet("Nothing is queued. Choose patterns and seeds, and queue them.", "patterns", "Choose patterns")

@@ -95,7 +95,7 @@ def delete() -> None:
         except bin.BinError as error:
             st.error(shared.plain(str(error)))
         else:
-            st.toast("In the bin. Home has a way back.")
+            st.session_state["deleted run"] = run["id"]
             shared.go("queue")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from workbench import charts
 from workbench.analysis import tables
-from workbench.chart_parts import COLOURS, GREY, by_pattern
+from workbench.chart_parts import COLOURS, GREY, LEGEND_ROW_PX, by_pattern, height_for
 from workbench.contrast import contrast_table
 from workbench.metrics import METRICS
 from workbench.projects import add_project
@@ -234,6 +234,18 @@ def test_patterns_keep_their_colour_and_shape_and_never_share_both():
     assert len(set(zip(colour["range"], shape["range"], strict=True))) == 25
     some = by_pattern(labels, labels[3:5])[0].to_dict()
     assert some["scale"] == colour and some["legend"]["values"] == labels[3:5]
+
+
+def test_a_legend_of_many_patterns_takes_nothing_from_the_plot():
+    four, all_of_the_article = (height_for(f"pattern {n % total}" for n in range(99)) for total in (4, 29))
+    assert all_of_the_article - four == 7 * LEGEND_ROW_PX  # 29 labels, 4 in a row: 8 rows in place of 1
+
+
+def test_a_chart_grows_with_its_legend(read):
+    one = read.checkpoints[read.checkpoints["label"] == read.checkpoints["label"].dropna().iloc[0]]
+    many = pd.concat([one.assign(label=f"pattern {n}", pattern_id=n) for n in range(9)])
+    heights = [charts.score_by_checkpoint(rows, "likeness").to_dict()["height"] for rows in (one, many)]
+    assert heights[1] - heights[0] == 2 * LEGEND_ROW_PX
 
 
 def luminance(colour):

@@ -57,8 +57,11 @@ def test_a_finished_run_offers_to_go_on_and_to_train_on_all_photos(full, monkeyp
 
 def test_a_run_goes_into_the_bin_and_home_brings_it_back(full, monkeypatch):
     run = full.run_ids[0]
-    press(open_app(full.ws.home, monkeypatch, "run", run=str(run)), "Move this run to the bin")
+    queue_page = press(open_app(full.ws.home, monkeypatch, "run", run=str(run)), "Move this run to the bin")
     assert runs.get(full.db, run) is None
+    press(queue_page, "Undo")
+    assert runs.get(full.db, run) is not None
+    press(open_app(full.ws.home, monkeypatch, "run", run=str(run)), "Move this run to the bin")
     app = open_app(full.ws.home, monkeypatch)
     assert "run 1 (baseline, seed 1) of 'demo'" in words(app).replace("\\", "")
     press(app, "Restore")

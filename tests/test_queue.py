@@ -297,6 +297,11 @@ def test_a_final_run_trains_on_all_photos_and_an_ordinary_one_measures_on_the_re
     assert (len(command["photos"]), len(command["reference"])) == (4, 1)
     with pytest.raises(QueueError, match="already"):
         queue.train_final(db, finished)
+    runs.end(db, final["id"], "done")
+    for run_id in (finished, final["id"]):
+        with pytest.raises(QueueError, match=f"Run {final['id']} is that already"):
+            queue.train_final(db, run_id)
+    assert queue.train_final(db, finished, seed=8)
 
 
 def test_captions_reach_the_trainer_as_the_pattern_wants_them(ws, db, project, baseline):

@@ -17,7 +17,8 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F
 SHAPES = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down")
 GREY = "#808080"  # reads on white and on black
 NOTE_WIDTH = 110  # characters in a line under a chart
-HEIGHT = 420  # px, axis titles, legend and notes included
+HEIGHT = 480  # px, axis titles, notes and one row of legend included
+LEGEND_COLUMNS, LEGEND_ROW_PX = 4, 27
 TICKS = 8
 
 
@@ -82,11 +83,19 @@ def by_pattern(labels: Iterable[str], present: Iterable[str]) -> tuple[alt.Color
     colours = [COLOURS[i % len(COLOURS)] for i in range(len(every))]
     shapes = [SHAPES[i // len(COLOURS) % len(SHAPES)] for i in range(len(every))]
     shown_labels = [label for label in every if label in set(present)]
-    legend = alt.Legend(orient="bottom", title=None, columns=4, labelLimit=220, values=shown_labels, symbolOpacity=1)
+    legend = alt.Legend(
+        orient="bottom", title=None, columns=LEGEND_COLUMNS, labelLimit=220, values=shown_labels, symbolOpacity=1
+    )
     return (
         alt.Color("label:N", scale=alt.Scale(domain=every, range=colours), legend=legend),
         alt.Shape("label:N", scale=alt.Scale(domain=every, range=shapes), legend=legend),
     )
+
+
+def height_for(present: Iterable[str]) -> int:
+    """Height in px of a chart with a legend of these patterns: what many rows of it take is not the plot's."""
+    rows = math.ceil(len(set(present)) / LEGEND_COLUMNS)
+    return HEIGHT + LEGEND_ROW_PX * max(rows - 1, 0)
 
 
 def finish(layers: Sequence[alt.Chart], notes: Sequence[str] = (), height: int = HEIGHT) -> alt.LayerChart:

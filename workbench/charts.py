@@ -13,6 +13,7 @@ from workbench.chart_parts import (
     TICKS,
     by_pattern,
     finish,
+    height_for,
     interval_texts,
     interval_tip,
     number_axis,
@@ -44,6 +45,7 @@ WORDINGS = {  # wording code -> (words, colour) of a contrast's row
     "wrecked": ("a run is wrecked", COLOURS[5]),
 }
 MAX_POINTS = 800  # of a loss curve
+LABEL_LIMIT = alt.ExprRef("min(400, windowSize()[0] / 3)")  # px; on a phone the plot keeps its place
 
 
 def score_by_checkpoint(
@@ -68,7 +70,7 @@ def score_by_checkpoint(
     axis = alt.X(
         f"{x}:Q",
         title="updates" if x == "updates" else "images seen",
-        scale=alt.Scale(zero=True, padding=12),
+        scale=alt.Scale(zero=True, nice=False, padding=12),
         axis=alt.Axis(tickCount=TICKS),
     )
     y = score_axis(measured)
@@ -90,7 +92,7 @@ def score_by_checkpoint(
         bars = alt.Chart(ends).mark_rule(strokeWidth=2, opacity=0.7)
         layers.append(bars.encode(x=axis, y="low:Q", y2="high:Q", color=colour))
         notes.append(f"Bars: 95 % interval of a mean from training seeds (sd {measured.show_change(noise.sd)}).")
-    return finish([*layers, points], notes)
+    return finish([*layers, points], notes, height_for(rows["label"]))
 
 
 def level_rules(base: pd.DataFrame, measured: Metric, zero: str) -> list[alt.Chart]:
@@ -138,7 +140,7 @@ def contrast_chart(rows: pd.DataFrame) -> alt.LayerChart:
         band_high=rows["noise"].astype("float64"),
     )
     in_order = list(table["row"])  # named, since a row without a difference is in some layers only
-    y = alt.Y("row:N", title=None, sort=in_order, axis=alt.Axis(labelLimit=400))
+    y = alt.Y("row:N", title=None, sort=in_order, axis=alt.Axis(labelLimit=LABEL_LIMIT))
     x = alt.X("diff:Q", title=f"change of {measured.title}, {measured.better}", axis=number_axis(measured))
     present = list(dict.fromkeys(table["verdict"]))
     colours = dict(WORDINGS.values())
@@ -210,7 +212,8 @@ def human_vs_automatic(
     )
     rho = rank_correlation(rows[x.column], rows[y.column])
     said = f"Rank correlation {rho:.2f}" if pd.notna(rho) else "No rank correlation yet"
-    return finish([points], [f"{said}, n = {len(rows)} rated previews of {rows['run_id'].nunique()} runs."])
+    note = f"{said}, n = {len(rows)} rated previews of {rows['run_id'].nunique()} runs."
+    return finish([points], [note], height_for(rows["label"]))
 
 
 def rank_correlation(a: pd.Series, b: pd.Series) -> float:

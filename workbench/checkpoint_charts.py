@@ -10,7 +10,18 @@ import altair as alt
 import pandas as pd
 
 from workbench.analysis import Tables
-from workbench.chart_parts import COLOURS, GREY, TICKS, by_pattern, finish, picked, run_tips, score_axis, value_tip
+from workbench.chart_parts import (
+    COLOURS,
+    GREY,
+    TICKS,
+    by_pattern,
+    finish,
+    height_for,
+    picked,
+    run_tips,
+    score_axis,
+    value_tip,
+)
 from workbench.words import duration
 
 ALL = "all"  # the name of the whole LoRA among its blocks
@@ -185,4 +196,4 @@ def score_by_change(tables: Tables, metric: str, labels: Sequence[str] = ()) -> 
     notes = ["Each line is a run, from its first checkpoint to its last."]
     notes += [f"{left_out} checkpoints are left out: saved before their weight change was measured."] * bool(left_out)
     path = lines.encode(x=x, y=y, color=colour, detail="run_id:N", order="updates:Q")
-    return finish([path, points], notes)
+    return finish([path, points], notes, height_for(rows["label"]))

@@ -116,8 +116,8 @@ def extend(ws: Workspace, db: Database, run_id: int, *, epochs: int | None = Non
         raise QueueError(f"Run {run_id} can't be trained longer. {can_not_continue(why_not)}")
     if not (ws.run_folder(run_id) / "state" / "state.safetensors").is_file():
         raise QueueError(
-            f"The training state of run {run_id} is gone, so it can't go on. If it was tidied away, restore it from "
-            "the bin; else retrain the pattern with more epochs."
+            f"The training state of run {run_id} is gone, so it can't go on. If it was tidied away, let the "
+            "rule keep states and restore it from the bin; else retrain the pattern with more epochs."
         )
     length = f"{epochs} epochs" if epochs is not None else f"{updates} updates"
     pattern_id = _pattern_named(db, run["project_id"], new, f"{run['label']}, {length}")
@@ -173,11 +173,16 @@ def train_final(db: Database, run_id: int, seed: int | None = None) -> int:
     """Train a run's pattern once more on all photos, the reference photos too; the new run's id.
 
     For use, not for comparison: no photo is left that it hasn't seen, so its likeness can't be measured. ``seed``:
-    None takes the run's own.
+    None takes the run's own. Raises QueueError where that LoRA is there already: the same once more would be the
+    same file.
     """
     run = _known(db, run_id)
     wanted = run["seed"] if seed is None else seed
     dataset_id = _dataset(db, run["project_id"])
+    asked = (run["pattern_id"], dataset_id, wanted)
+    for other in runs.of_project(db, run["project_id"], "done"):
+        if other["final"] and (other["pattern_id"], other["dataset_id"], other["seed"]) == asked:
+            raise QueueError(f"Run {other['id']} is that already: this pattern on all photos with seed {wanted}.")
     new_id, is_new = runs.enqueue(db, run["project_id"], run["pattern_id"], dataset_id, wanted, final=True)
     if not is_new:
         raise QueueError(f"That waits or trains already, as run {new_id}.")

@@ -11,6 +11,7 @@ from workbench.chart_parts import (
     TICKS,
     by_pattern,
     finish,
+    height_for,
     interval_texts,
     interval_tip,
     picked,
@@ -76,7 +77,7 @@ def score_by_setting(tables: Tables, setting: str, metric: str) -> alt.LayerChar
         .encode(x=x, y=y, color=colour, tooltip=of_pattern)
     )
     notes = [*wrecked_note(every, metric), *setting_notes(tables, setting, pairs, noise, measured)]
-    return finish([*layers, points], notes)
+    return finish([*layers, points], notes, height_for(rows["label"]))
 
 
 def runs_with(tables: Tables, setting: str) -> pd.DataFrame:

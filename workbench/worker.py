@@ -374,7 +374,8 @@ class Worker:
         self.jobs.clear()
         self.cancel_since = None
         if self.run is not None:
-            note(self.ws, self.run["id"], f"the engine died with code {death.code}:\n{death.log_tail}")
+            last_words = f":\n{death.log_tail}" if death.log_tail.strip() else ""
+            note(self.ws, self.run["id"], f"the engine died with code {death.code}{last_words}")
             again = runs.requeue_lost(self.db, self.id)
             self.terminal.say(
                 f"the training process died (code {death.code}); run {self.run['id']} "

@@ -46,6 +46,8 @@ def run_row(run: dict[str, Any]) -> dict[str, Any]:
         "train_seconds",
         "device",
         "loss",
+        "final",
+        "continues",
     )
     params = json.loads(run["reason_params"])
     effective = json.loads(run["effective"]) if run["effective"] else None
@@ -55,7 +57,9 @@ def run_row(run: dict[str, Any]) -> dict[str, Any]:
 def run_line(row: dict[str, Any]) -> str:
     steps = f"{row['step']}/{row['total_steps'] or '?'}"
     about = f"  run {row['id']:3}  {row['label']:26}  seed {row['seed']}"
-    return f"{about}  {row['status']:9}  {steps:9}  {row['reason']}".rstrip()
+    notes = ["on all photos"] * bool(row["final"]) + [f"goes on from run {row['continues']}"] * bool(row["continues"])
+    said = "; ".join([*notes, row["reason"]] if row["reason"] else notes)
+    return f"{about}  {row['status']:9}  {steps:9}  {said}".rstrip()
 
 
 def by_label(db: Database, project_id: int, label: str) -> int:
