@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import psutil
 from sqlite_utils import Database
 
 from db import library, results, runs
@@ -22,6 +21,7 @@ from workbench.run_log import note
 from workbench.sentences import reason
 from workbench.terminal import Terminal
 from workbench.training import training_command
+from workbench.worker_process import is_alive
 from workbench.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -207,18 +207,18 @@ class Worker:
         if time.monotonic() - self.beat < HEARTBEAT_S:
             return
         self.beat = time.monotonic()
-        state = "training" if self.run else self.jobs_state()
-        if state == "idle" and self.halt:
-            state = "halted"
-        runs.worker_seen(self.db, self.id, state, run_id=self.run["id"] if self.run else None)
+        runs.worker_seen(self.db, self.id, self.state(), run_id=self.run["id"] if self.run else None)
         self.terminal.progress(self.db)
         self.look_for_cancel()
         if self.run or self.jobs:
             self.look_for_halt()
 
-    def jobs_state(self) -> str:
+    def state(self) -> str:
+        """What the pages say this worker does: training | previews | scores | halted | idle."""
         kinds = {job.command["do"] for job in self.jobs.values()}
-        return "previews" if "fill" in kinds else "scores" if kinds else "idle"
+        if self.run:
+            return "training"
+        return "previews" if "fill" in kinds else "scores" if kinds else "halted" if self.halt else "idle"
 
     def look_for_cancel(self) -> None:
         row = runs.get(self.db, self.run["id"]) if self.run else None
@@ -240,13 +240,13 @@ class Worker:
             found = event["device"]
             device = DeviceInfo(found["kind"], found["name"], tuple(found["precisions"])).knowing(self.device)
             self.device = device
-            runs.worker_seen(self.db, self.id, "idle", device=device.to_json())
+            runs.worker_seen(self.db, self.id, self.state(), device=device.to_json())
             self.stillborn = 0
             self.ready = True
             self.terminal.say(f"trains on: {device.name}")
         elif kind == "Optimizers" and self.device is not None:
             self.device = replace(self.device, optimizers=event["found"])
-            runs.worker_seen(self.db, self.id, self.jobs_state(), device=self.device.to_json())
+            runs.worker_seen(self.db, self.id, self.state(), device=self.device.to_json())
         elif kind == "Resting":
             self.on_resting()
         elif "run" in event:
@@ -393,13 +393,3 @@ class Worker:
             raise EngineBroken(f"The training process can't start: {last}. `python -m workbench doctor` looks into it.")
         self.terminal.say(f"the training process didn't start (code {death.code}): {last}")
         self.stopping.wait(2.0**self.stillborn)
-
-
-def is_alive(worker: dict[str, Any]) -> bool:
-    """Whether a worker's process still runs. A process that began after the worker's row is another one."""
-    try:
-        return psutil.Process(worker["pid"]).create_time() <= worker["started_at"] + 1
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.AccessDenied:
-        return True
