@@ -8,7 +8,8 @@ from trainer.config import TrainConfig
 from workbench import gallery, patterns, rating
 from workbench.analysis import matrix, tables
 from workbench.contrast import contrast_table, noise_floor
-from workbench.missing import fill_jobs, note_final, score_jobs
+from workbench.missing import fill_jobs
+from workbench.missing_scores import note_final, score_jobs
 from workbench.plan import EvalPlan, Prompt, Variant, plan_of, set_plan
 from workbench.preview_table import preview_table
 from workbench.wanted import Eyes, main_eyes, other_eyes, wanted

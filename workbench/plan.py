@@ -10,6 +10,7 @@ from sqlite_utils import Database
 from db import library, results
 
 Role = Literal["identity", "neutral"]
+LATER = ("vae", "variants", "elsewhere", "scan_seeds", "confirm_seeds")  # fields that the first plans didn't have
 
 
 class Prompt(BaseModel):
@@ -49,10 +50,17 @@ class EvalPlan(BaseModel):
     variants: tuple[Variant, ...] = Field(
         (), description="rendered besides, from the last checkpoint of runs that differ in the base or clip skip"
     )
+    elsewhere: bool = Field(False, description="its pictures were made elsewhere: nothing is rendered")
+    scan_seeds: int | None = Field(
+        None, ge=1, description="of the seeds, how many every checkpoint is looked at with first; empty = all at once"
+    )
+    confirm_seeds: tuple[int, ...] = Field(
+        (), description="fresh seeds, for the leading checkpoints only: nothing is chosen by them"
+    )
 
     @property
     def hash(self) -> str:
-        later = {name for name in ("vae", "variants") if not getattr(self, name)}  # plans from before keep their hash
+        later = {name for name in LATER if not getattr(self, name)}  # plans from before keep their hash
         text = json.dumps(self.model_dump(mode="json", exclude=later), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

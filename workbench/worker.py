@@ -13,7 +13,7 @@ from sqlite_utils import Database
 
 from db import library, results, runs
 from trainer.events import Event, Failed, Finished, Progress, Saved, Started, StateSaved, Stopped
-from workbench import disk, hours, missing, retention, write_down
+from workbench import disk, hours, missing, missing_scores, retention, write_down
 from workbench.device import DeviceInfo, known_device
 from workbench.engine_process import EngineDied, EngineProcess
 from workbench.missing import Job
@@ -130,7 +130,7 @@ class Worker:
         return bool(runs.with_status(self.db, "queued")) or any(
             next(jobs(self.ws, self.db, project), None)
             for project in projects
-            for jobs in (missing.fill_jobs, missing.score_jobs)
+            for jobs in (missing.fill_jobs, missing_scores.score_jobs)
         )
 
     def start_next_run(self) -> bool:
@@ -172,14 +172,14 @@ class Worker:
     def ask_for_scores(self, project: dict[str, Any]) -> bool:
         if project["deleted_at"] is not None:  # it went into the bin while its pictures were made
             return False
-        return any([self.send(job) for job in missing.score_jobs(self.ws, self.db, project)])
+        return any([self.send(job) for job in missing_scores.score_jobs(self.ws, self.db, project)])
 
     def send(self, job: Job) -> bool:
         """Give a job to the engine, unless the same work is under way or has failed too often."""
         if any(other.key == job.key for other in self.jobs.values()):
             return True
         if job.key in self.not_calibrated:
-            missing.note_not_calibrated(self.db, job, self.not_calibrated[job.key])
+            missing_scores.note_not_calibrated(self.db, job, self.not_calibrated[job.key])
             return False
         if self.halt or self.resting or self.failures.get(job.key, 0) >= MAX_JOB_FAILURES:
             return False
@@ -360,7 +360,7 @@ class Worker:
         self.terminal.say(f"{job.command['do']} failed: {reason(event['reason'], event['params'])}")
         if event["reason"] == "not_calibrated":
             self.not_calibrated[job.key] = event["params"]["message"]
-            missing.note_not_calibrated(self.db, job, event["params"]["message"])
+            missing_scores.note_not_calibrated(self.db, job, event["params"]["message"])
         else:
             self.failures[job.key] = self.failures.get(job.key, 0) + 1
 
