@@ -364,6 +364,17 @@ def test_a_pause_puts_the_training_back_and_a_resume_ends_it_as_if_nothing_had_h
     thread.join(60)
 
 
+def test_a_halted_worker_says_so_also_when_the_optimisers_have_been_tried_meanwhile(tmp_path):
+    ws, db, _, _ = new_project(tmp_path)
+    worker = Worker(ws)
+    runs.worker_started(db, worker.id, os.getpid())
+    hours.pause(db)
+    assert worker.look_for_halt()
+    worker.device = DeviceInfo("cpu", "CPU", ("no",))
+    worker.act_on({"event": "Optimizers", "found": {"adamw": ""}})
+    assert [row["state"] for row in runs.live_workers(db)] == ["halted"]
+
+
 def test_the_end_of_the_window_puts_the_training_back_and_a_full_disk_too(tmp_path, in_thread, monkeypatch):
     ws, db, project, [run] = new_project(tmp_path, LONG, face_judge="none", clip_judge="none")
     worker, thread = in_thread(ws)
