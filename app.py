@@ -21,12 +21,17 @@ pages = {
         page("photos", "Photos", "photo_library"),
         page("patterns", "Patterns", "tune"),
         page("plan", "Plan", "checklist"),
+        page("made_elsewhere", "Import", "move_to_inbox"),
     ],
     "Run": [
         page("queue", "Queue", "queue_play_next"),
         page("run", "Run", "model_training", visibility="hidden"),
     ],
-    "Judge": [page("rate", "Rate", "star_half"), page("gallery", "Gallery", "grid_view")],
+    "Judge": [
+        page("rate", "Rate", "star_half"),
+        page("gallery", "Gallery", "grid_view"),
+        page("scores", "Scores", "scoreboard"),
+    ],
     "Learn": [page("charts", "Charts", "bar_chart")],
 }
 current = st.navigation(pages)

@@ -205,7 +205,7 @@ def removed_checkpoints(db: Database) -> list[Row]:
             select c.*, r.project_id, r.seed, r.pattern_id, j.name as project, n.label
             from checkpoints c join runs r on r.id = c.run_id join projects j on j.id = r.project_id
             left join pattern_names n on n.pattern_id = r.pattern_id and n.project_id = r.project_id
-            where c.removed_at is not null and r.deleted_at is null and j.deleted_at is null
+            where c.removed_at is not null and c.file <> '' and r.deleted_at is null and j.deleted_at is null
             order by c.removed_at desc, c.id
             """
         )

@@ -74,8 +74,11 @@ def immediate(db: Database) -> Iterator[None]:
     """A write transaction that takes the write lock at once, so read-then-write can't fail half-way.
 
     A plain ``begin`` that reads first and writes later gets SQLITE_BUSY_SNAPSHOT when another process wrote in
-    between, and no busy timeout helps there.
+    between, and no busy timeout helps there. Within another one it is a part of that: all of it or nothing.
     """
+    if db.conn.in_transaction:
+        yield
+        return
     db.conn.execute("begin immediate")
     try:
         yield

@@ -27,7 +27,7 @@ def files(db: Database) -> list[Row]:
             """
             select p.config, c.bytes
             from checkpoints c join runs r on r.id = c.run_id join patterns p on p.id = r.pattern_id
-            where c.is_last order by c.id desc limit 200
+            where c.is_last and r.origin is null order by c.id desc limit 200
             """
         )
     )

@@ -123,14 +123,31 @@ def photos(db: Database, dataset_id: int, side: str | None = None) -> list[Row]:
 # patterns
 
 
-def add_pattern(db: Database, hash: str, config: Mapping[str, Any]) -> int:
-    """Store a pattern unless these settings are already stored; return its id either way."""
+def add_pattern(
+    db: Database,
+    hash: str,
+    config: Mapping[str, Any],
+    *,
+    origin: str | None = None,
+    unknown: Sequence[str] = (),
+) -> int:
+    """Store a pattern unless these settings are already stored; return its id either way.
+
+    ``origin``: 'lora' or 'pictures' for one that was trained elsewhere, with the settings that are ``unknown``.
+    """
     db.execute(
         """
-        insert into patterns (hash, config, created_at) values (:hash, :config, :now)
+        insert into patterns (hash, config, created_at, origin, unknown)
+        values (:hash, :config, :now, :origin, :unknown)
         on conflict (hash) do nothing
         """,
-        {"hash": hash, "config": json.dumps(config, sort_keys=True), "now": now()},
+        {
+            "hash": hash,
+            "config": json.dumps(config, sort_keys=True),
+            "now": now(),
+            "origin": origin,
+            "unknown": json.dumps(list(unknown)),
+        },
     )
     row = one(db, "select id from patterns where hash = :hash", {"hash": hash})
     assert row is not None  # just inserted, or there before
@@ -198,12 +215,13 @@ def labels(db: Database, project_id: int) -> list[Row]:
 def patterns(db: Database, project_id: int) -> list[Row]:
     """A project's patterns in the order in which they were added.
 
-    Columns: pattern_id, hash, config (JSON), label (several are joined with ' = '), note, position.
+    Columns: pattern_id, hash, config (JSON), origin, unknown (JSON), label (several are joined with ' = '), note,
+    position.
     """
     return list(
         db.query(
             """
-            select p.id as pattern_id, p.hash, p.config, n.position, n.label, n.note
+            select p.id as pattern_id, p.hash, p.config, p.origin, p.unknown, n.position, n.label, n.note
             from pattern_names n join patterns p on p.id = n.pattern_id
             where n.project_id = :project order by n.position
             """,

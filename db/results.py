@@ -10,6 +10,9 @@ from sqlite_utils import Database
 from db.connect import immediate, now
 from db.library import Row, one
 
+LATER_COLUMNS = ("size_px", "saturation", "clipping", "sharpness", "in_fp32", "original")  # of a preview; may be null
+
+
 # plans
 
 
@@ -41,12 +44,14 @@ def add_preview(db: Database, **columns: Any) -> int | None:
     cursor = db.execute(
         """
         insert into previews (token, plan_id, checkpoint_id, base_model, clip_skip, prompt, seed, strength,
-                              project_id, text, file, thumb, size_px, status, seconds, created_at)
+                              project_id, text, file, thumb, size_px, status, seconds, created_at,
+                              saturation, clipping, sharpness, in_fp32, original)
         values (:token, :plan_id, :checkpoint_id, :base_model, :clip_skip, :prompt, :seed, :strength,
-                :project_id, :text, :file, :thumb, :size_px, :status, :seconds, :created_at)
+                :project_id, :text, :file, :thumb, :size_px, :status, :seconds, :created_at,
+                :saturation, :clipping, :sharpness, :in_fp32, :original)
         on conflict do nothing
         """,
-        {"size_px": None, **columns, "created_at": now()},
+        {**dict.fromkeys(LATER_COLUMNS), **columns, "created_at": now()},
     )
     return int(cursor.lastrowid or 0) if cursor.rowcount == 1 else None
 
@@ -83,15 +88,15 @@ def filled_cells(
 def previews(db: Database, project_id: int, plan_id: int) -> list[Row]:
     """All previews of a project under one plan, base rows included, with the run, pattern and checkpoint they show.
 
-    Columns of table previews plus run_id, pattern_id, train_seed, label, updates, images_seen, epoch, is_last
-    (all null on the base row), and final: 1 where the run trained on the reference photos too. Runs in the bin are
-    left out.
+    Columns of table previews plus run_id, pattern_id, train_seed, label, updates, images_seen, epoch, is_last,
+    saw_references (all null on the base row), and final: 1 where the run trained on the reference photos too. Runs in
+    the bin are left out.
     """
     return list(
         db.query(
             """
             select v.*, c.run_id, c.updates, c.images_seen, c.epoch, c.is_last, r.pattern_id,
-                   r.seed as train_seed, r.dataset_id, n.label, ifnull(r.final, 0) as final
+                   r.seed as train_seed, r.dataset_id, r.saw_references, n.label, ifnull(r.final, 0) as final
             from previews v
             left join checkpoints c on c.id = v.checkpoint_id
             left join runs r on r.id = c.run_id
@@ -108,6 +113,34 @@ def seconds_per_preview(db: Database, project_id: int) -> float:
     """How long a preview of this project takes on average, under whichever plan; 0 before the first."""
     row = one(db, "select avg(seconds) as mean from previews where project_id = :id", {"id": project_id})
     return float(row["mean"] or 0.0) if row else 0.0
+
+
+def without_finish(db: Database, project_id: int) -> list[Row]:
+    """Previews whose finish was never measured, under any plan, of runs that are not in the bin: id and file."""
+    return list(
+        db.query(
+            """
+            select v.id, v.file from previews v
+            left join checkpoints c on c.id = v.checkpoint_id
+            left join runs r on r.id = c.run_id
+            where v.project_id = :project and v.saturation is null and r.deleted_at is null
+            """,
+            {"project": project_id},
+        )
+    )
+
+
+def set_finish(db: Database, measured: Mapping[int, Mapping[str, float]]) -> None:
+    """Store saturation, clipping and sharpness by preview id."""
+    if not measured:
+        return
+    with immediate(db):
+        for preview_id, figures in measured.items():
+            db.execute(
+                "update previews set saturation = :saturation, clipping = :clipping, sharpness = :sharpness "
+                "where id = :id",
+                {**figures, "id": preview_id},
+            )
 
 
 # judges and scores
@@ -128,14 +161,18 @@ def add_judge(db: Database, key: str, **columns: Any) -> int:
 
 
 def add_calibration(db: Database, **columns: Any) -> int:
-    """Store the ends of a subject's scale as one judge sees them; an equal measurement is not written twice."""
-    values = {"strangers_key": "", **columns, "now": now()}
+    """Store the ends of a subject's scale as one judge sees them; an equal measurement is not written twice.
+
+    One from before thresholds were measured gets its threshold and detail; its ends stay.
+    """
+    values = {"strangers_key": "", "threshold": None, "detail": "{}", **columns, "now": now()}
     db.execute(
         """
-        insert into calibrations
-            (judge_id, dataset_id, size_px, estimator, real, strangers, strangers_key, counts, created_at)
-        values (:judge_id, :dataset_id, :size_px, :estimator, :real, :strangers, :strangers_key, :counts, :now)
-        on conflict do nothing
+        insert into calibrations (judge_id, dataset_id, size_px, estimator, real, strangers, strangers_key, counts,
+                                  threshold, detail, created_at)
+        values (:judge_id, :dataset_id, :size_px, :estimator, :real, :strangers, :strangers_key, :counts,
+                :threshold, :detail, :now)
+        on conflict do update set threshold = excluded.threshold, detail = excluded.detail where detail = '{}'
         """,
         values,
     )
@@ -168,7 +205,8 @@ def calibrations(db: Database, project_id: int) -> list[Row]:
 def add_scores(db: Database, rows: Iterable[Mapping[str, Any]]) -> None:
     """Store scores (preview_id, judge_id, calibration_id, metric, value, status, detail) in one transaction.
 
-    One that is already there (same preview, metric, judge, calibration) is kept as it is.
+    A value that is already there (same preview, metric, judge, calibration) is kept as it is; a reason for none gives
+    way to a value or another reason.
     """
     with immediate(db):
         for row in rows:
@@ -176,7 +214,8 @@ def add_scores(db: Database, rows: Iterable[Mapping[str, Any]]) -> None:
                 """
                 insert into scores (preview_id, judge_id, calibration_id, metric, value, status, detail, created_at)
                 values (:preview_id, :judge_id, :calibration_id, :metric, :value, :status, :detail, :now)
-                on conflict do nothing
+                on conflict do update set value = excluded.value, status = excluded.status, detail = excluded.detail
+                    where scores.value is null and (excluded.value is not null or excluded.status <> scores.status)
                 """,
                 {**row, "now": now()},
             )
@@ -226,6 +265,23 @@ def scores(db: Database, project_id: int, plan_id: int) -> list[Row]:
             left join runs r on r.id = c.run_id
             where v.project_id = :project and v.plan_id = :plan and r.deleted_at is null
             order by s.preview_id, s.metric, s.id
+            """,
+            {"project": project_id, "plan": plan_id},
+        )
+    )
+
+
+def score_statuses(db: Database, project_id: int, plan_id: int) -> list[Row]:
+    """What :func:`scores` has, without what was found: preview_id, metric, judge_id, judge_key, calibration_id, status.
+
+    Quick enough for every heartbeat.
+    """
+    return list(
+        db.query(
+            """
+            select s.preview_id, s.metric, s.judge_id, j.key as judge_key, s.calibration_id, s.status
+            from scores s join previews v on v.id = s.preview_id left join judges j on j.id = s.judge_id
+            where v.project_id = :project and v.plan_id = :plan
             """,
             {"project": project_id, "plan": plan_id},
         )

@@ -45,7 +45,7 @@ def drawn(db: Database, project_id: int, plan_ids: Collection[int]) -> list[Row]
 def adopt(db: Database, plan_id: int, found: Mapping[tuple[int, int, float], int]) -> None:
     """Fill cells (prompt, seed, strength) of a plan with the pictures of other previews, given by their ids.
 
-    Each gets a row and a token of its own, and the scores that were made of the picture: the same judge would
+    Each gets a row and a token of its own, and what judges made of the picture: the same judge would
     measure the same. Ratings stay where they are and count for both (see ``same_as``).
     """
     with immediate(db):
@@ -53,9 +53,11 @@ def adopt(db: Database, plan_id: int, found: Mapping[tuple[int, int, float], int
             added = db.execute(
                 """
                 insert into previews (token, plan_id, checkpoint_id, base_model, clip_skip, prompt, seed, strength,
-                                      project_id, text, file, thumb, size_px, status, seconds, created_at, same_as)
+                                      project_id, text, file, thumb, size_px, status, seconds, created_at, same_as,
+                                      saturation, clipping, sharpness, in_fp32, original)
                 select :token, :plan, checkpoint_id, base_model, clip_skip, :prompt, :seed, :strength,
-                       project_id, text, file, thumb, size_px, status, seconds, :now, ifnull(same_as, id)
+                       project_id, text, file, thumb, size_px, status, seconds, :now, ifnull(same_as, id),
+                       saturation, clipping, sharpness, in_fp32, original
                 from previews where id = :source
                 on conflict do nothing
                 """,
@@ -78,4 +80,9 @@ def adopt(db: Database, plan_id: int, found: Mapping[tuple[int, int, float], int
                 from scores where preview_id = :source
                 """,
                 {"new": added.lastrowid, "source": source, "now": now()},
+            )
+            db.execute(
+                "insert into vectors (preview_id, judge_id, vector) "
+                "select :new, judge_id, vector from vectors where preview_id = :source",
+                {"new": added.lastrowid, "source": source},
             )

@@ -7,7 +7,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from db.connect import immediate, now
-from db.library import Row, one
+from db.library import Row, inserted, one
 
 STALE_S = 60.0  # a run or worker that was not seen for so long is taken for dead
 MISSING_S = 15.0  # and after so long people are told; a worker shows itself every two seconds
@@ -62,6 +62,63 @@ def enqueue(
     return int(active["id"]), False
 
 
+def add_elsewhere(
+    db: Database,
+    *,
+    project_id: int,
+    pattern_id: int,
+    dataset_id: int,
+    seed: int | None,
+    origin: str,
+    session: str | None,
+    saw_references: str,
+    step: int,
+    total_steps: int | None = None,
+) -> int:
+    """Store a training that was done elsewhere and return its run's id.
+
+    ``seed`` None = not known: the run then gets the next number below 0, so that two such runs of one pattern are
+    two trainings. ``origin``: 'lora' or 'pictures'. ``session`` names the training within its project.
+    ``saw_references``: 'no', 'unknown' or 'yes'. ``step``: updates of its last checkpoint, 0 = not known.
+    """
+    if seed is None:
+        lowest = one(
+            db,
+            "select min(seed, 0) as seed from (select min(seed) as seed from runs "
+            "where project_id = :project and pattern_id = :pattern)",
+            {"project": project_id, "pattern": pattern_id},
+        )
+        seed = int((lowest or {}).get("seed") or 0) - 1
+    moment = now()
+    row = {
+        "project_id": project_id,
+        "pattern_id": pattern_id,
+        "dataset_id": dataset_id,
+        "seed": seed,
+        "status": "done",
+        "origin": origin,
+        "session": session,
+        "saw_references": saw_references,
+        "step": step,
+        "total_steps": total_steps,
+        "queued_at": moment,
+        "finished_at": moment,
+    }
+    return inserted(db, "runs", row)
+
+
+def of_session(db: Database, project_id: int, session: str, origin: str) -> Row | None:
+    """The run of a project that a training elsewhere has become, unless it is in the bin."""
+    return one(
+        db,
+        """
+        select * from runs where project_id = :project and session = :session and origin = :origin
+          and deleted_at is null order by id
+        """,
+        {"project": project_id, "session": session, "origin": origin},
+    )
+
+
 def claim_next(db: Database, worker: str) -> Row | None:
     """Take the next queued run (highest priority, then oldest), or None. One statement, so two workers never share.
 
@@ -102,7 +159,7 @@ def _with_pattern(db: Database, where: str, params: Mapping[str, Any], order: st
     return list(
         db.query(
             f"""
-            select r.*, p.config, p.hash as pattern_hash, j.name as project,
+            select r.*, p.config, p.hash as pattern_hash, p.unknown, j.name as project,
                    ifnull(n.label, 'pattern ' || p.id) as label
             from runs r join patterns p on p.id = r.pattern_id join projects j on j.id = r.project_id
             left join pattern_names n on n.pattern_id = p.id and n.project_id = r.project_id
@@ -199,25 +256,27 @@ def requeue_lost(db: Database, worker: str | None = None) -> list[int]:
 def add_checkpoint(db: Database, run_id: int, **columns: Any) -> int:
     """Store a checkpoint that lies under its final name and return its id.
 
-    Columns: updates, images_seen, epoch, file, sha256, bytes, proof (JSON), is_last; and what was measured when it
-    was saved: seconds, memory_bytes, loss_train, loss_reference, weight_change (JSON), each may be left out. A
-    resumed run may save the same checkpoint again: the row then points at the newer file.
+    Columns: updates, images_seen, epoch, file, sha256, bytes, proof (JSON), is_last; what was measured when it was
+    saved: seconds, memory_bytes, loss_train, loss_reference, weight_change (JSON), each may be left out; and ``name``
+    for one that was made elsewhere. A resumed run may save the same checkpoint again: the row then points at the
+    newer file. Of one whose pictures alone are here ``file`` is '' and ``removed_at`` is set.
     """
     stored = db.query(
         """
         insert into checkpoints (run_id, updates, images_seen, epoch, file, sha256, bytes, proof, is_last, created_at,
-                                 seconds, memory_bytes, loss_train, loss_reference, weight_change)
+                                 seconds, memory_bytes, loss_train, loss_reference, weight_change, name, removed_at)
         values (:run_id, :updates, :images_seen, :epoch, :file, :sha256, :bytes, :proof, :is_last, :created_at,
-                :seconds, :memory_bytes, :loss_train, :loss_reference, :weight_change)
+                :seconds, :memory_bytes, :loss_train, :loss_reference, :weight_change, :name,
+                case when :file = '' then :created_at end)
         on conflict (run_id, updates) do update set
             file = excluded.file, sha256 = excluded.sha256, bytes = excluded.bytes, proof = excluded.proof,
             seconds = ifnull(excluded.seconds, seconds), memory_bytes = ifnull(excluded.memory_bytes, memory_bytes),
             loss_train = ifnull(excluded.loss_train, loss_train),
             loss_reference = ifnull(excluded.loss_reference, loss_reference),
-            weight_change = ifnull(excluded.weight_change, weight_change), removed_at = null
+            weight_change = ifnull(excluded.weight_change, weight_change), removed_at = excluded.removed_at
         returning id
         """,
-        {"run_id": run_id, "created_at": now(), **dict.fromkeys(MEASURED), **columns},
+        {"run_id": run_id, "created_at": now(), "name": None, **dict.fromkeys(MEASURED), **columns},
     )
     return int(next(iter(stored))["id"])
 
@@ -231,8 +290,15 @@ def checkpoints(db: Database, run_id: int) -> list[Row]:
 
 
 def largest_checkpoint(db: Database) -> int:
-    """Bytes of the largest LoRA file so far, 0 before the first."""
-    row = one(db, "select ifnull(max(bytes), 0) as bytes from checkpoints", {})
+    """Bytes of the largest LoRA file that was saved here so far, 0 before the first."""
+    row = one(
+        db,
+        """
+        select ifnull(max(c.bytes), 0) as bytes from checkpoints c join runs r on r.id = c.run_id
+        where r.origin is null
+        """,
+        {},
+    )
     return int(row["bytes"]) if row else 0
 
 

@@ -12,6 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from pages._shared import go
 from workbench.compare import Comparison
 from workbench.gallery import Grid, Picture, Tile, facts, preview_url
+from workbench.pairs import CopyPair
 
 HERE = Path(__file__).parent
 
@@ -47,6 +48,19 @@ FACTS = """
 .facts {display: grid; grid-template-columns: max-content 1fr; gap: 4px 14px; font-size: .9rem;}
 .facts > :nth-child(odd) {opacity: .7;}
 .facts > :nth-child(even) {overflow-wrap: anywhere; font-variant-numeric: tabular-nums;}
+</style>
+"""
+PAIRS = """
+<style>
+.pairs {display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 270px), 1fr)); gap: 18px 16px;}
+.pairs figure {margin: 0; border-top: 3px solid #80808066; padding-top: 6px;}
+.pairs figure.flagged {border-color: #D55E00;}
+.pairs .two {display: grid; grid-template-columns: 1fr 1fr; gap: 6px;}
+.pairs img {width: 100%; aspect-ratio: 1; object-fit: contain; display: block; background: #80808033;}
+.pairs .sides {display: grid; grid-template-columns: 1fr 1fr; gap: 6px; font-size: .75rem; opacity: .75;}
+.pairs .sides span {overflow-wrap: anywhere;}
+.pairs figcaption {font-size: .8rem; line-height: 1.35; padding-top: 4px;}
+.pairs b {display: block; font-weight: 600;}
 </style>
 """
 BIG = """
@@ -89,6 +103,23 @@ def picture_flow(pictures: Sequence[Picture], px: int) -> None:
         for p in pictures
     )
     st.html(f'{FLOW}<div class="flow" style="--px: {px}px">{figures}</div>')
+
+
+def pair_flow(pairs: Sequence[CopyPair]) -> None:
+    """Show pictures, each beside the training photo that it is nearest to; what is flagged says so in words."""
+    figures = "".join(
+        f'<figure class="{"flagged" if p.flags else ""}"><div class="two">'
+        f'<img src="{escape(p.picture)}" alt="{escape(p.where)}" loading="lazy" decoding="async">'
+        f'<img src="{escape(p.photo)}" alt="{escape(p.photo_name)}" loading="lazy" decoding="async"></div>'
+        f'<div class="sides"><span>{escape(p.where)}</span><span>training photo {escape(p.photo_name)}</span></div>'
+        f"<figcaption>{copied(p)}{escape(p.words)}</figcaption></figure>"
+        for p in pairs
+    )
+    st.html(f'{PAIRS}<div class="pairs">{figures}</div>')
+
+
+def copied(pair: CopyPair) -> str:
+    return f"<b>Copy by the {escape(' and the '.join(pair.flags))}</b>" if pair.flags else ""
 
 
 def big_picture(src: str, alt: str, height: str = "100vh") -> None:

@@ -1,14 +1,17 @@
 """The form for a plan: prompts, seeds, strengths, how previews are drawn, and through which other eyes."""
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, get_args
 
 import streamlit as st
 
 from pages import _shared as shared
-from workbench import bases, views
+from workbench import bases, detectable, views
 from workbench import plan_editor as editor
 from workbench.plan import EvalPlan, set_plan
 from workbench.plan_editor import PlanError
+from workbench.workspace import Workspace
 
 ROLE_HELP = (
     "identity: names the subject; likeness is measured here. neutral: without the trigger word; likeness here is "
@@ -26,6 +29,18 @@ SIZE_HELP = "Side of the square pictures in px, a multiple of 8. Empty = the bas
 CLIP_HELP = "1 = the text encoder's last layer, 2 = the one before. Empty = as each LoRA was trained."
 SEEDS_HELP = "Each prompt is drawn once per seed. People rate the first one's pictures."
 STRENGTHS_HELP = "Each picture is drawn once per strength. Headline figures are about 1 where it is there."
+SCAN_HELP = (
+    "Every checkpoint is drawn with so many of the preview seeds first, and with all of them only where the scores "
+    "can't rule out that it is the best of its run. Empty = all at once."
+)
+CONFIRM_HELP = (
+    "Fresh seeds for the leading checkpoints, once all runs are done: the best of many owes something to luck, and "
+    "these pictures show what is left without it. Empty = none."
+)
+MADE_ELSEWHERE = (
+    "The pictures under this plan were made elsewhere, so nothing is rendered by it. Begin with a preset to have "
+    "previews rendered here."
+)
 VARIANTS_HELP = (
     "Besides, the last checkpoints of patterns that differ in their base or clip skip alone are looked at with another "
     "base or clip skip. It shows under Charts, Other base or clip skip, and counts in no other figure."
@@ -50,9 +65,14 @@ def plan_editor(project_id: int) -> None:
         st.error(shared.plain(str(error)))
         st.button("Use this plan", disabled=True, icon=":material/save:")
         return
+    if plan.elsewhere:
+        st.info(MADE_ELSEWHERE, icon=":material/photo_library:")
+        return
     for remark in editor.remarks(plan, project):
         st.warning(shared.plain(remark), icon=":material/help:")
-    cost = editor.cost_of(db, project_id, plan)
+    known = spreads(str(shared.workspace().home), project_id, views.revision(db))
+    cost = editor.cost_of(db, project_id, plan, known)
+    what_it_sees(cost.detects if cost else detectable.detectable(plan, project, known))
     if cost is None:
         st.caption("This is the plan in force.")
         return
@@ -67,7 +87,26 @@ def plan_size(plan: EvalPlan) -> str:
     """How many pictures of a checkpoint, and why."""
     counts = {"prompt": len(plan.prompts), "seed": len(plan.seeds), "strength": len(plan.strengths)}
     product = " × ".join(f"{n} {word}{'s' * (n > 1)}" for word, n in counts.items())
-    return f"{product} = {len(plan.cells())} previews of each checkpoint"
+    first, fresh = len(plan.scan_cells()), len(plan.confirm_cells())
+    which = "each checkpoint"
+    if plan.scan_seeds:
+        which = f"each promising or last checkpoint, {first} of the others"
+    return f"{product} = {len(plan.cells())} previews of {which}" + (
+        f"; {fresh} fresh ones of those that lead" if fresh else ""
+    )
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def spreads(home: str, project_id: int, revision: int) -> dict[str, detectable.Spread]:
+    """What is known of the spread of scores, looked up again only when something has changed."""
+    return detectable.spreads(Workspace(Path(home)).open(), project_id)
+
+
+def what_it_sees(found: Iterable[detectable.Detectable]) -> None:
+    """The smallest differences that the plan as it is typed can tell apart."""
+    lines = [f"- {shared.plain(each.sentence)}" for each in found]
+    if lines:
+        st.markdown("\n".join(["**What this plan can tell apart**", "", *lines]), help=detectable.FOUND)
 
 
 def plan_fields(project: dict[str, Any], plan: EvalPlan, key: str) -> EvalPlan:
@@ -109,6 +148,16 @@ def plan_fields(project: dict[str, Any], plan: EvalPlan, key: str) -> EvalPlan:
     text(third, "clip_skip", "Clip skip", plan.clip_skip, placeholder="as trained", help=CLIP_HELP)
     text(fourth, "negative", "Negative prompt", plan.negative)
     left, right = st.columns(2, gap="medium")
+    text(
+        left,
+        "scan_seeds",
+        "Seeds of the first look (how many)",
+        plan.scan_seeds,
+        placeholder="all at once",
+        help=SCAN_HELP,
+    )
+    fresh = ", ".join(map(str, plan.confirm_seeds))
+    text(right, "confirm_seeds", "Confirmation seeds", fresh, placeholder="none", help=CONFIRM_HELP)
     text(left, "preview_base", "Preview base", plan.preview_base, placeholder="as trained", help=PREVIEW_BASE_HELP)
     text(right, "vae", "VAE", plan.vae, placeholder="the preview base's own", help=VAE_HELP)
     if typed["preview_base"].strip():

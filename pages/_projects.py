@@ -7,20 +7,22 @@ import streamlit as st
 from pages import _shared as shared
 from pages._bases import base_field, models_folder
 from workbench import views
+from workbench.bases import is_embedded
 from workbench.demo import NAME as DEMO
 from workbench.demo import add_demo
-from workbench.judges import list_judges
+from workbench.judges import fitting, list_judges
 from workbench.projects import ProjectError, add_project
 
+FITTING = "what suits the base model"  # the embedded ones for a miniature, else one for real people that is here
 FACE_HELP = (
-    "Who measures likeness. `embedded` knows synthetic people only. For photos of real people: `buffalo_l` "
-    "(weights for non-commercial research only; fetch it once with `python -m workbench doctor --download "
-    "buffalo_l`). "
-    "`none` for anime, pets and objects."
+    "Who measures likeness. `embedded` knows synthetic people only, and refuses photos of others. For photos of real "
+    "people: `buffalo_l` (weights for non-commercial research only; fetch it once with `python -m workbench doctor "
+    "--download buffalo_l`), or `dlib` (free for any use; see `requirements-dlib.txt`). `none` for anime, pets and "
+    "objects."
 )
 CLIP_HELP = (
-    "Who measures how well a picture fits its prompt: `embedded`, an open_clip model such as "
-    "`ViT-B-32/laion2b_s34b_b79k`, or `none`."
+    "Who measures how well a picture fits its prompt, and its look: `embedded` for synthetic people only, an open_clip "
+    "model such as `ViT-B-32/laion2b_s34b_b79k`, or `none`."
 )
 STRANGERS_HELP = "A folder with 20 or more photos of other people: they set the zero of the likeness scale."
 
@@ -44,9 +46,9 @@ def new_project(primary: bool) -> None:
 
 
 def judge(kind: str, now: str | None = None, key: str | None = None) -> str:
-    """A judge that is on this computer, none, or one by name. ``now``: the one that is chosen to begin with."""
+    """A judge that is on this computer, none, or one by name. ``now``: the one to begin with, else what suits."""
     present = [info.name for info in list_judges() if info.kind == kind]
-    options = list(dict.fromkeys([*([now] if now else []), *present, "none"]))
+    options = list(dict.fromkeys([now or FITTING, *present, "none"]))
     label, help = {"face": ("Judge of likeness", FACE_HELP), "clip": ("Judge of prompt adherence", CLIP_HELP)}[kind]
     return str(st.selectbox(label, options, accept_new_options=True, help=help, key=key))
 
@@ -64,8 +66,8 @@ def make(name: str, trigger: str, noun: str, base: str, face: str, clip: str, st
             trigger,
             noun,
             base_model=base,
-            face_judge=face,
-            clip_judge=clip,
+            face_judge=fitting("face", is_embedded(base.strip())) if face == FITTING else face,
+            clip_judge=fitting("clip", is_embedded(base.strip())) if clip == FITTING else clip,
             strangers=folder,
         )
     except ProjectError as error:

@@ -9,8 +9,9 @@ import pandas as pd
 import streamlit as st
 from sqlite_utils import Database
 
-from workbench import analysis, patterns, queue, settings, views
+from workbench import analysis, patterns, queue, rating, settings, views
 from workbench.device import DeviceInfo
+from workbench.gallery import Grid, with_photos
 from workbench.progress import Progress
 from workbench.sentences import worker_state
 from workbench.waiting import NO_WORKER as NO_WORKER_CODE
@@ -18,8 +19,8 @@ from workbench.workspace import Workspace
 
 HERE = Path(__file__).parent
 NO_WORKER = (
-    "Nothing trains until a worker runs. Press Ctrl-C in the terminal of `python start.py` and start it again; "
-    "or run `python -m workbench worker` in a second terminal."
+    "Nothing trains until a worker runs, and no picture is judged. Press Ctrl-C in the terminal of `python start.py` "
+    "and start it again; or run `python -m workbench worker` in a second terminal."
 )
 
 
@@ -79,6 +80,29 @@ def reference(db: Database, project: dict[str, Any]) -> list[dict[str, Any]]:
     return views.photos(db, project["dataset_id"], "reference") if project["dataset_id"] else []
 
 
+def held_back(db: Database, project: dict[str, Any], key: str) -> set[str]:
+    """Tokens of the pictures that wait to be rated, unless they are asked for all the same by a switch."""
+    held = rating.held_back_tokens(db, project, rater())
+    if held and st.toggle(
+        f"Show the {len(held)} pictures that wait to be rated",
+        key=key,
+        help="Hidden, so that you rate them blind. What you have seen here you can't rate blind any more.",
+    ):
+        return set()
+    return held
+
+
+def with_reference(db: Database, project: dict[str, Any], grid: Grid) -> Grid:
+    """A grid under a row of the photos that likeness is measured against, and whether they were trained on."""
+    return with_photos(grid, reference(db, project), views.seen_words(db, project))
+
+
+def reference_notes(db: Database, project: dict[str, Any]) -> None:
+    """Say where the photos that likeness is measured against may have been trained on."""
+    for note in views.reference_note(db, project):
+        st.warning(plain(note), icon=":material/visibility:")
+
+
 def waits(now: Progress) -> None:
     """Why nothing of this is done now, if something keeps it."""
     if now.waits == NO_WORKER_CODE:
@@ -123,7 +147,10 @@ def go(page: str, **query: str) -> NoReturn:
 
 def all_settings(db: Database, preview: dict[str, Any]) -> list[tuple[str, str]]:
     """Every setting of the training that a preview comes from; none for the base row."""
-    return [] if preview["is_base"] else settings.lines(patterns.get(db, preview["pattern_id"]).model_dump())
+    if preview["is_base"]:
+        return []
+    unknown = views.unknown_settings(views.run(db, int(preview["run_id"])) or {})
+    return settings.lines(patterns.get(db, preview["pattern_id"]).model_dump(), unknown)
 
 
 def matching(table: pd.DataFrame, point: dict[str, Any]) -> pd.Series:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages import _shared as shared
 from pages._article import author_marks
+from pages._map import answer_in_map
 from pages._matrix import through_other_eyes
 from pages._pictures import picture_grid, show_preview
 from workbench import charts, checkpoint_charts, gallery, rating, settings, views
@@ -33,7 +34,7 @@ def pictures(column: str, values: list[Any], metric: str, key: str) -> None:
     seeds = () if column == "preview_id" else gallery.shown_seeds(plan)
     chosen = gallery.choose(previews, plan, roles=ROLES[METRICS[metric].role], seeds=seeds)
     held = rating.held_back_tokens(db, project, shared.rater())
-    grid = gallery.with_photos(gallery.preview_grid(chosen, plan, held), shared.reference(db, project))
+    grid = shared.with_reference(db, project, gallery.preview_grid(chosen, plan, held))
     picked = picture_grid(grid, 128, None, key)
     if picked:
         row = previews[previews["token"] == picked].iloc[0].to_dict()
@@ -146,6 +147,7 @@ VIEWS = {
     "Only one thing differs": only_one_differs,
     "One setting": by_setting,
     "Over the training": by_checkpoint,
+    "Epochs x strengths": lambda: answer_in_map(db, project, tables, plan, prominent=False),
     "Weight change": by_weight_change,
     "Other base or clip skip": lambda: through_other_eyes(db, project, tables, plan),
     "People and judge": people_and_judge,
@@ -166,10 +168,11 @@ if not measured:
     if len(tables.previews) and project["face_judge"] == project["clip_judge"] == "none":
         shared.nothing_yet("No scores yet. Without a judge they are your marks.", "rate", "Rate")
     shared.nothing_yet("No scores yet. The first points come with the first checkpoint.", "queue", "See the queue")
+shared.reference_notes(db, project)
 view = st.segmented_control(
     "View",
     VIEWS,
-    default="Only one thing differs",
+    default="Epochs x strengths" if views.made_elsewhere(db, project) else "Only one thing differs",
     key="view",
     bind="query-params",
     required=True,

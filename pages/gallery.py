@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages import _shared as shared
 from pages._pictures import compare_pictures, picture_grid, show_preview
-from workbench import compare, contact_sheet, gallery, rating, views
+from workbench import compare, contact_sheet, gallery, views
 from workbench.plan import plan_of
 
 SIZES = {"S": 96, "M": 128, "L": 192, "XL": 320}
@@ -34,19 +34,8 @@ def choose_role() -> tuple[str, ...]:
 
 
 def choose_seeds() -> list[int]:
-    return list(st.pills("Preview seeds", plan.seeds, selection_mode="multi", default=plan.seeds[-1:], key="seeds"))
-
-
-def held_back() -> set[str]:
-    """Tokens of the pictures that wait to be rated, unless they are asked for all the same."""
-    held = rating.held_back_tokens(db, project, shared.rater())
-    if held and st.toggle(
-        f"Show the {len(held)} pictures that wait to be rated",
-        key="reveal",
-        help="Hidden, so that you rate them blind. What you have seen here you can't rate blind any more.",
-    ):
-        return set()
-    return held
+    few = () if plan.elsewhere else plan.seeds[-1:]  # made elsewhere: not every prompt has every seed
+    return list(st.pills("Preview seeds", plan.seeds, selection_mode="multi", default=few, key="seeds"))
 
 
 def every_checkpoint() -> None:
@@ -54,9 +43,9 @@ def every_checkpoint() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         seeds, role, strength, px = choose_seeds(), choose_role(), choose_strength(), choose_size()
         last_only = st.toggle("Last checkpoints only", key="last", bind="query-params")
-    held = held_back()
+    held = shared.held_back(db, project, "reveal")
     chosen = gallery.choose(table, plan, roles=role, seeds=seeds, strength=strength, last_only=last_only)
-    grid = gallery.with_photos(gallery.preview_grid(chosen, plan, held), shared.reference(db, project))
+    grid = shared.with_reference(db, project, gallery.preview_grid(chosen, plan, held))
     picked = picture_grid(grid, px, 720, "gallery", zoom=True)
     st.caption("Under each picture: its likeness (0 a stranger, 100 the person's own photos). Click one to enlarge it.")
     if picked:
@@ -67,9 +56,8 @@ def every_checkpoint() -> None:
 def one_picture() -> None:
     """All patterns in one picture, to look at and to keep."""
     seeds = choose_seeds() or list(plan.seeds)
-    picture = _sheet(
-        str(shared.workspace().home), views.revision(db), project, tuple(sorted(seeds)), frozenset(held_back())
-    )
+    held = frozenset(shared.held_back(db, project, "reveal"))
+    picture = _sheet(str(shared.workspace().home), views.revision(db), project, tuple(sorted(seeds)), held)
     st.image(picture, output_format="PNG", width="stretch")
     st.download_button(
         "Download the picture", picture, f"{project['name']}.png", "image/png", icon=":material/download:"
@@ -99,7 +87,7 @@ def two() -> None:
     b = right.selectbox("B", ids, ids.index(second), format_func=names.__getitem__, key="compare-b")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         seeds, role, strength, px = choose_seeds(), choose_role(), choose_strength(), choose_size()
-    held = held_back()
+    held = shared.held_back(db, project, "reveal")
     chosen = gallery.choose(table, plan, roles=role, seeds=seeds, strength=strength)
     compare_pictures(compare.compare(chosen, a, b, held), max(px, 192), "compare")
 

@@ -6,7 +6,9 @@ import streamlit as st
 from sqlite_utils import Database
 
 from pages import _shared as shared
+from pages._copies import copied_photos
 from pages._keep import bin_and_backup, keeping
+from pages._map import answer_in_map
 from pages._pictures import picture_grid
 from pages._projects import demo_button, new_project
 from workbench import charts, gallery, preflight, rating, views
@@ -48,6 +50,40 @@ def scores_text(now: Progress) -> str:
     return f"{now.scores_missing} to come" if now.scores_missing else "all there"
 
 
+@st.fragment(run_every=3)
+def judging(project_id: int) -> None:
+    """How far pictures made elsewhere are judged, kept up to date; the page comes up again when all are."""
+    db = shared.open_workbench()
+    now, project = progress(db, project_id), views.project(db, project_id)
+    assert project is not None  # the page has just shown it
+    step = next_step(db, project_id, now, shared.rater())
+    if st.button(step.text, type="primary", icon=":material/arrow_forward:", icon_position="right"):
+        shared.go(step.page)
+    before = st.session_state.get("judging")
+    st.session_state["judging"] = (project_id, now.scores_missing)
+    if before and before[0] == project_id and before[1] != now.scores_missing:
+        st.rerun()  # the answer below grows with the scores
+    if now.finished:
+        return
+    left = f"{now.scores_missing:,} scores of {now.previews_done:,} pictures to come"
+    st.progress(views.judged_share(now, project), f"Judging: {left}. The answer below grows with them.")
+    if now.previews_expected > now.previews_done:
+        st.caption(f"{now.previews_expected - now.previews_done:,} pictures are still to be made.")
+    shared.waits(now)
+
+
+def the_answer(db: Database, project: dict[str, Any]) -> None:
+    """What was made elsewhere: which checkpoint at which strength, and which photos it copies."""
+    tables = shared.tables(db, project["id"])
+    answer_in_map(db, project, tables, plan_of(db, project["id"]), prominent=True)
+    if tables.previews.empty:
+        return
+    st.subheader("Photos that it copies")
+    copied_photos(db, project, tables, flagged_only=True)
+    if st.button("All pairs, and who judges", icon=":material/scoreboard:"):
+        shared.go("scores")
+
+
 def best(db: Database, project: dict[str, Any]) -> None:
     """The leading pattern in words and pictures, beside the person and the base model alone."""
     tables, plan = shared.tables(db, project["id"]), plan_of(db, project["id"])
@@ -58,7 +94,7 @@ def best(db: Database, project: dict[str, Any]) -> None:
     st.markdown(shared.plain(verdict(found.wording, found.params)))
     held = rating.held_back_tokens(db, project, shared.rater())
     grid = gallery.checkpoint_grid(tables.previews, plan, found.checkpoint_ids[:1], held)
-    picture_grid(gallery.with_photos(grid, shared.reference(db, project)), 128, None, "best")
+    picture_grid(shared.with_reference(db, project, grid), 128, None, "best")
     st.caption(tables.metric(found.metric).meaning)
     chart = charts.score_by_checkpoint(tables.checkpoints, found.metric, labels=tables.labels)
     st.altair_chart(chart, height=chart.height)
@@ -82,16 +118,26 @@ def failures(failed: list[dict[str, Any]]) -> None:
 
 
 def welcome() -> None:
-    """The first start: what this is for, and two ways to begin."""
+    """The first start: what this is for, and three ways to begin."""
     st.title("Which settings make the best LoRA of this person?")
     st.markdown(
         "Bring some photos of one subject. The workbench trains a LoRA for every pattern of settings, makes "
         "the same previews from each, measures likeness, lets you rate blind, and says which setting helped "
         "and how sure that is."
     )
-    new_project(primary=True)
-    demo_button()
+    with st.container(horizontal=True):
+        have_pictures(primary=True)
+        demo_button()
+    st.markdown("Or begin a project with your photos:")
+    new_project(primary=False)
     bin_and_backup()
+
+
+def have_pictures(primary: bool) -> None:
+    """The way in for who trains already: an answer about pictures that exist."""
+    label = "I already have pictures or LoRAs"
+    if st.button(label, type="primary" if primary else "secondary", icon=":material/move_to_inbox:"):
+        shared.go("made_elsewhere")
 
 
 db = shared.open_workbench()
@@ -100,16 +146,29 @@ if not views.projects(db):
     st.stop()
 project = shared.project_or_stop(db)
 st.title(shared.plain(project["name"]))
+question = (
+    "Which checkpoint, at which strength, is the best of this"
+    if views.made_elsewhere(db, project)
+    else "Which settings make the best LoRA of this"
+)
 st.markdown(
-    f"Which settings make the best LoRA of this {shared.plain(project['class_noun'])}? "
+    f"{question} {shared.plain(project['class_noun'])}? "
     f"The trigger word is **{shared.plain(project['trigger_word'])}**."
 )
+for text in st.session_state.pop("imported", ()):
+    st.success(shared.plain(text), icon=":material/check:")
 for note in preflight.judges(db, project["id"]):
-    st.warning(shared.plain(note.text), icon=":material/person_off:")
-standing(project["id"])
-best(db, project)
+    show = st.warning if note.level == "warn" else st.info
+    show(shared.plain(note.text), icon=":material/person_off:")
+if views.made_elsewhere(db, project):
+    judging(project["id"])
+    the_answer(db, project)
+else:
+    standing(project["id"])
+    best(db, project)
 failures([run for run in views.runs(db, project["id"]) if run["status"] == "failed"])
 with st.expander("New project", icon=":material/add:"):
+    have_pictures(primary=False)
     new_project(primary=False)
     demo_button()
 keeping(project)

@@ -28,7 +28,12 @@ def table() -> list[int]:
         key="patterns",
     )
     st.caption("Blank = as in the first pattern, the baseline. Tick patterns to queue only these.")
-    return [listed[row].pattern_id for row in picked.selection.rows] or [p.pattern_id for p in listed]
+    elsewhere = [pattern.label for pattern in listed if pattern.origin]
+    if elsewhere:
+        named = shared.plain(", ".join(elsewhere))
+        st.caption(f"Trained elsewhere, so not queued: {named}. Their run's page offers to train the like here.")
+    ticked = [listed[row] for row in picked.selection.rows] or listed
+    return [pattern.pattern_id for pattern in ticked if pattern.origin is None]
 
 
 def queue_form(chosen: list[int]) -> None:
@@ -83,6 +88,6 @@ if len(listed) > 1:
     with st.expander("What this sweep will answer, and what not", icon=":material/help:"):
         answered()
 with st.expander(f"Every setting of {shared.plain(listed[0].label)}", icon=":material/list:"):
-    fact_table(settings.lines(listed[0].config.model_dump()))
+    fact_table(settings.lines(listed[0].config.model_dump(), listed[0].unknown))
 st.subheader("Add patterns")
 add_patterns(db, project, listed, n_photos)

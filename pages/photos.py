@@ -11,6 +11,7 @@ from pages import _shared as shared
 from pages._photo_flaws import look_at_these
 from pages._photo_versions import split_again, version_list
 from pages._pictures import picture_flow
+from pages._sources import typed_path
 from pages._traits import traits
 from workbench import gallery, photos, views
 from workbench.dataset_warnings import set_warnings
@@ -55,12 +56,6 @@ def add(primary: bool) -> None:
         if files and st.button("Import the uploaded photos", icon=":material/upload:"):
             content = [(file.name, file.getvalue()) for file in files]
             bring_in(lambda **options: photos.add_photos(ws, project["id"], uploaded(content), **options))
-
-
-def typed_path(text: str) -> Path | None:
-    """A path as people paste it: Windows copies paths with quotes."""
-    typed = text.strip().strip('"')
-    return Path(typed).expanduser() if typed else None
 
 
 def from_folder(path: Path, captions: Path | None) -> None:

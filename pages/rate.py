@@ -8,7 +8,7 @@ from sqlite_utils import Database
 
 from pages import _shared as shared
 from pages._pictures import always_in_view, big_picture, picture_flow, scale_marks
-from workbench import gallery, rating
+from workbench import gallery, rating, views
 
 NOT_SET = "not set"
 MARKS = [NOT_SET, *range(101)]
@@ -32,11 +32,11 @@ def panel() -> None:
         big_picture(gallery.preview_url(item.token, full=True), "the picture to rate", "58vh")
     with side:
         st.caption(progress_text(item))
-        st.markdown(f"Asked for: **{shared.plain(item.text)}**")
+        st.markdown(f"Asked for: **{shared.plain(item.text)}**" if item.text else "What was asked for is not known.")
         marks = sliders(item)
         buttons(item, marks, shown_at)
     with always_in_view("the person"):
-        st.caption("The person, in photos that no training saw")
+        st.caption(f"The person: {views.seen_words(shared.open_workbench(), project)}")
         picture_flow(gallery.photo_pictures(reference), 84)
 
 

@@ -48,6 +48,27 @@ def facts() -> None:
         again(lambda: queue.retry(db, run["id"]))
 
 
+def made_elsewhere() -> None:
+    """A training of another program: what is here of it, and how to train the like here."""
+    what = "its pictures" if run["origin"] == "pictures" else "its LoRA files"
+    st.info(f"Made elsewhere: imported from {what}. What isn't known of its training is not guessed.")
+    shared.reference_notes(db, project)
+    if project["base_model"] == "none":
+        st.caption("This project only judges: it has no base model to train on.")
+        return
+    unknown = views.unknown_settings(run)
+    st.markdown("**Train it here**")
+    told = f"{len(unknown)} settings are not known and start at their defaults" if unknown else "All settings are known"
+    st.caption(f"A pattern of its own with the same settings. {told}; look through them before you queue it.")
+    if st.button("Train it here", type="primary", icon=":material/content_copy:"):
+        try:
+            patterns.train_here(db, project["id"], run["pattern_id"])
+        except patterns.PatternError as error:
+            st.error(shared.plain(str(error)))
+        else:
+            shared.go("patterns")
+
+
 def retrain() -> None:
     """Train this pattern again: with a new seed at a click, or with one setting changed."""
     seed, change = st.columns([2, 3], gap="large")
@@ -113,13 +134,14 @@ def checkpoints() -> None:
     rows = views.checkpoint_rows(db, run["id"])
     if not rows:
         return
-    st.subheader("LoRA files")
+    st.subheader("Checkpoints" if run["origin"] == "pictures" else "LoRA files")
     columns = {
         "download": st.column_config.LinkColumn(display_text="download", width="small"),
         "file": st.column_config.TextColumn(width=330),
     }
     st.dataframe(rows, hide_index=True, column_config=columns)
-    st.caption(f"In {ws.home}. They load in every tool that reads kohya's LoRA files.")
+    if any(row.get("download") for row in rows):
+        st.caption(f"In {ws.home}. They load in every tool that reads kohya's LoRA files.")
 
 
 def pictures() -> None:
@@ -143,13 +165,16 @@ ws, db = shared.workspace(), shared.open_workbench()
 run = wanted_run()
 project = shared.project_of(db, run)
 config = patterns.get(db, run["pattern_id"])
-st.title(shared.plain(f"{views.run_name(run)}, seed {run['seed']}"))
+st.title(shared.plain(views.full_name(run)))
 st.caption(f"Run {run['id']} of {shared.plain(project['name'])}")
 if run["final"]:
     st.info("Trained on all photos, the reference photos too: not scored for likeness, and compared with nothing.")
-facts()
-retrain()
-longer_and_final()
+if run["origin"]:
+    made_elsewhere()
+else:
+    facts()
+    retrain()
+    longer_and_final()
 pictures()
 points = run_log.losses(ws, run["id"])
 if points:
@@ -158,5 +183,9 @@ if points:
 checkpoint_measurements(db, run["id"])
 checkpoints()
 st.subheader("Settings")
-st.dataframe(settings.in_force(config, run["effective"]), hide_index=True, height="content")
+known, unknown = views.known_settings(run, config), views.unknown_settings(run)
+if known:
+    st.dataframe(known, hide_index=True, height="content")
+if unknown:
+    st.markdown(f"**Not known ({len(unknown)}):** {', '.join(settings.field(name).label for name in unknown)}.")
 delete()

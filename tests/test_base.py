@@ -9,10 +9,10 @@ import torch
 from one_file import one_file, small_sd1, write
 from safetensors.torch import load, save_file
 
-from trainer import EMBEDDED
+from trainer import EMBEDDED, PAINTED
 from trainer.base import BaseModelError, count_tokens, encode, load_base, text_body
 from trainer.device import probe
-from trainer.painted import PAINTED, merged
+from trainer.painted import merged
 from trainer.single_file import clip_tokenizer
 
 CAPTIONS = ["photo of a zwx woman, smiling", "photo of a man"]

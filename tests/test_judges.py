@@ -19,6 +19,7 @@ from trainer import EMBEDDED
 from workbench.judges import (
     JudgeInfo,
     JudgeUnavailable,
+    WrongWorld,
     clip_judge_info,
     download_judge,
     face,
@@ -26,10 +27,13 @@ from workbench.judges import (
     list_judges,
 )
 from workbench.judges import download as download_module
+from workbench.judges import find as find_module
 from workbench.judges.clip import ClipJudge
 from workbench.judges.download import download_source, unpack_pack
 from workbench.judges.face import FaceJudge, cover
-from workbench.judges.find import CLIP_SOURCES
+from workbench.judges.find import CLIP_LICENCES, fitting
+from workbench.judges.published import published, source_of
+from workbench.judges.world import check_world, restored_db, spread
 
 SUBJECTS = EMBEDDED / "subjects"
 
@@ -106,7 +110,8 @@ def test_a_pack_of_insightface_is_for_research_only(home):
     shutil.copytree(EMBEDDED / "faces", home / ".insightface" / "models" / "buffalo_l")
     info = face_judge_info("buffalo_l")
     assert info.licence == "non-commercial research only" and info.world == "photos of real people"
-    assert [j.name for j in list_judges() if j.kind == "face"] == ["embedded", "buffalo_l"]
+    assert [j.name for j in list_judges() if j.kind == "face" and j.name != "dlib"] == ["embedded", "buffalo_l"]
+    assert (fitting("face", synthetic=True), fitting("face", synthetic=False)) == ("embedded", "buffalo_l")
 
 
 def test_a_folder_that_is_no_pack_is_refused(tmp_path):
@@ -136,25 +141,30 @@ def test_a_clip_judge_that_is_none_is_told_why(spec, code, offline):
     assert why(clip_judge_info, spec) == code
 
 
-def test_clip_weights_count_as_present_once_they_are_in_the_hubs_cache(tmp_path, monkeypatch, offline):
-    spec, source = next(iter(CLIP_SOURCES.items()))
+@pytest.mark.parametrize("spec", ["ViT-B-32/laion2b_s34b_b79k", "ViT-B-32/openai", "ViT-L-14-quickgelu/openai"])
+def test_clip_weights_count_as_present_once_they_are_in_the_hubs_cache(spec, tmp_path, monkeypatch, offline):
+    repository, name = source_of(spec)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     assert why(clip_judge_info, spec) == "clip_weights_absent"
-    repository = tmp_path / f"models--{source.repository.replace('/', '--')}"
-    (repository / "snapshots" / "abc").mkdir(parents=True)
-    (repository / "refs").mkdir()
-    (repository / "refs" / "main").write_text("abc")
-    weights = repository / "snapshots" / "abc" / "open_clip_model.safetensors"
+    cache = tmp_path / f"models--{repository.replace('/', '--')}"
+    (cache / "snapshots" / "abc").mkdir(parents=True)
+    (cache / "refs").mkdir()
+    (cache / "refs" / "main").write_text("abc")
+    weights = cache / "snapshots" / "abc" / name
     shutil.copy(EMBEDDED / "clip" / "open_clip_model.safetensors", weights)
     info = clip_judge_info(spec)
-    assert info.name == spec and info.licence == "MIT" and Path(info.location) == weights.resolve()
+    assert info.name == spec and Path(info.location) == weights.resolve()
+    assert info.licence == CLIP_LICENCES.get(spec, "not stated: see where the weights come from")
+    assert why(ClipJudge, info) == "clip_does_not_fit"  # the miniature's weights in the place of a real model's
 
 
 def test_known_clip_sources_are_those_of_open_clip():
     import open_clip
 
-    for spec, source in CLIP_SOURCES.items():
-        assert open_clip.get_pretrained_cfg(*spec.split("/"))["hf_hub"] == f"{source.repository}/"
+    configs = {f"{model}/{tag}": open_clip.get_pretrained_cfg(model, tag) for model, tag in open_clip.list_pretrained()}
+    theirs = {spec: config["hf_hub"].rpartition("/")[0] for spec, config in configs.items() if config["hf_hub"]}
+    assert {spec: (source_of(spec) or ("",))[0] for spec in theirs} == theirs
+    assert set(CLIP_LICENCES) <= set(published()) <= set(theirs)
 
 
 def test_every_judge_on_this_computer_is_listed(home):
@@ -285,6 +295,100 @@ def test_the_share_of_the_smaller_box():
     assert doctest.testmod(face).failed == 0
 
 
+# dlib
+
+
+@pytest.fixture(scope="module")
+def dlib_judge():
+    """dlib and its weights are an extra."""
+    pytest.importorskip("dlib")
+    from workbench.judges.dlib_face import DlibJudge
+
+    try:
+        return DlibJudge(face_judge_info("dlib"))
+    except JudgeUnavailable as error:
+        pytest.skip(str(error))
+
+
+def test_dlib_without_its_weights_is_told_how_to_get_them(monkeypatch):
+    monkeypatch.setattr(find_module.importlib.util, "find_spec", lambda _: None)
+    assert why(face_judge_info, "dlib") == "dlib_missing"
+    with pytest.raises(JudgeUnavailable, match=r"requirements-dlib\.txt"):
+        face_judge_info("dlib")
+    assert "dlib" not in [info.name for info in list_judges()]
+
+
+def test_dlib_says_what_it_is_and_loads_two_files_only(dlib_judge):
+    info = dlib_judge.info
+    assert info.name == "dlib" and info.world == "photos of real people"
+    assert "CC0" in info.licence and "Boost" in info.licence
+    assert not any("68" in name for name in find_module.DLIB_FILES)  # its training set excludes commercial use
+    assert info in list_judges()
+
+
+def test_dlib_finds_the_same_faces_in_small_and_large_pictures_and_tells_people_apart(dlib_judge):
+    names = ("subject_a/train/00.jpg", "subject_a/train/07.jpg", "others/03_0.jpg")
+    for side in (64, 128, 256, 512):
+        pictures = [np.asarray(Image.fromarray(photo(name)).resize((side, side))) for name in names]
+        many = dlib_judge.faces_many(pictures)
+        assert [len(faces) for faces in many] == [1, 1, 1], side
+        a, b, c = (faces[0].embedding for faces in many)
+        assert a.shape == (128,) and np.linalg.norm(a) == pytest.approx(1, abs=1e-6)
+        assert a @ b > a @ c and a @ b > b @ c
+        alone = [dlib_judge.faces(picture)[0].embedding for picture in pictures]
+        assert np.allclose(alone, [a, b, c], atol=1e-5)
+        assert 0.3 < many[0][0].size_px / side < 0.8
+
+
+def test_dlib_finds_nobody_where_nobody_is_and_everybody_among_real_people(dlib_judge):
+    assert dlib_judge.faces_many([np.zeros((64, 64, 3), np.uint8)]) == [[]]
+    assert [len(faces) for faces in dlib_judge.faces_many([real_photo("t1.jpg")])] == [6]
+
+
+def real_photo(name):
+    """A photo of real people, as insightface brings it along."""
+    import insightface
+
+    return np.asarray(Image.open(Path(insightface.__file__).parent / "data" / "images" / name).convert("RGB"))
+
+
+# worlds
+
+
+def test_the_shipped_people_are_of_the_embedded_judges_world():
+    for folder in ("subject_a/train", "subject_a/reference", "others", "blends"):
+        files = sorted((SUBJECTS / folder).glob("*.jpg"))
+        check_world("face", [photo(file) for file in files], "these photos")
+    by_person = [[photo(f"others/{who:02d}_{view}.jpg") for view in range(4)] for who in range(20)]
+    for photos in by_person:
+        check_world("clip", photos, "these photos")
+    check_world("clip", [], "no photos")
+
+
+def test_real_people_are_not_and_the_reason_says_what_to_choose():
+    from skimage import data
+
+    astronaut = data.astronaut()
+    photos = [astronaut, astronaut[:256, 100:356], astronaut[:220, 110:330], real_photo("t1.jpg")]
+    with pytest.raises(WrongWorld, match=r"the photos show others.* dB.*buffalo_l"):
+        check_world("face", photos, "the photos")
+    with pytest.raises(WrongWorld, match="ViT-B-32"):
+        check_world("clip", photos, "the photos")
+
+
+def test_one_odd_photo_decides_nothing():
+    mine = [photo(file) for file in sorted((SUBJECTS / "subject_a" / "reference").glob("*.jpg"))]
+    check_world("face", [*mine, real_photo("t1.jpg")], "these photos")
+
+
+def test_what_a_photo_loses_is_measured_in_decibels():
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    of_noise, of_photo = restored_db([noise, photo()])
+    assert of_noise == pytest.approx(10.8, abs=0.2)  # gray in its place: 10 log10(12), as even noise has span^2 / 12
+    assert 27 < of_photo < 37
+    assert spread(range(1000))[::63] == [0, 999] and spread(range(3)) == [0, 1, 2] and spread([]) == []
+
+
 # clip
 
 
@@ -324,6 +428,17 @@ def test_a_cosine_is_the_same_alone_and_in_a_batch(clip, captioned):
     alone = [clip.similarity([picture], [text])[0] for picture, text in zip(pictures, texts, strict=True)]
     assert many == pytest.approx(alone * 4, abs=1e-5)
     assert all(-1 <= cosine <= 1 for cosine in many)
+
+
+def test_a_picture_is_the_same_unit_vector_alone_in_a_batch_and_in_threads(clip, captioned):
+    pictures, texts = captioned
+    vectors = clip.images(pictures * 4)
+    assert vectors.shape == (40, 128) and vectors.dtype == np.float32
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+    alone = np.concatenate([clip.images([picture]) for picture in pictures])
+    assert np.allclose(vectors, np.tile(alone, (4, 1)), atol=1e-5)
+    assert clip.images([]).shape == clip.texts([]).shape == (0, 128)
+    assert np.array_equal(clip.texts(texts)[::-1], clip.texts(texts[::-1]))
 
 
 def test_a_prompt_longer_than_the_model_reads_is_no_error(clip):

@@ -407,7 +407,7 @@ def everything(tensors):
         (no_up, [f"{TEXT}.lora_up.weight", "missing"]),
         (other_rank, [TEXT, "(128, 5)"]),
         (other_width, [f"{TEXT}.lora_down.weight", "(4, 768)", "(4, 128)"]),
-        (not_plain, [f"{TEXT}.lora_mid.weight", "plain kohya LoRA"]),
+        (not_plain, [f"{TEXT}.lora_mid.weight", "core tensor"]),
         (lengths_of_rows, [f"{TEXT}.dora_scale", "output rows"]),
         (lengths_of_nothing, [f"{TEXT}.dora_scale", "(128,)", "(1, 128)"]),
         (other_layer, [f"{TEXT}_2", "no layer"]),

@@ -1,5 +1,7 @@
 """A plan as it is typed: what it becomes, what is refused in words, and what going over to it costs."""
 
+from dataclasses import replace
+
 import pytest
 from filled import PLAN, fill
 
@@ -8,7 +10,7 @@ from workbench import miniature
 from workbench.article import TOOL_PLAN
 from workbench.missing import fill_jobs
 from workbench.plan import DEFAULT_PLAN, Variant, set_plan
-from workbench.plan_editor import Cost, PlanError, choices, cost_of, remarks, typed_plan
+from workbench.plan_editor import Cost, PlanError, choices, cost_of, problems, remarks, typed_plan
 
 PROMPTS = [prompt.model_dump() for prompt in PLAN.prompts]
 TYPED = {
@@ -24,6 +26,8 @@ TYPED = {
     "clip_skip": "",
     "preview_base": "",
     "vae": "",
+    "scan_seeds": "",
+    "confirm_seeds": "",
 }
 
 
@@ -53,6 +57,8 @@ def test_every_field_is_read_as_it_is_meant(tmp_path):
         "clip_skip": "2",
         "preview_base": "embedded",
         "vae": str(tmp_path),
+        "scan_seeds": " 1",
+        "confirm_seeds": "21, 22",
     }
     plan = typed_plan(PLAN, typed)
     assert [prompt.text for prompt in plan.prompts] == [*(row["text"] for row in PROMPTS[:2]), "a new one of {trigger}"]
@@ -60,6 +66,7 @@ def test_every_field_is_read_as_it_is_meant(tmp_path):
     assert (plan.seeds, plan.strengths, plan.steps, plan.cfg) == ((7, 8, 9), (0.6, 1.0), 30, 4.5)
     assert (plan.sampler, plan.negative, plan.size, plan.clip_skip) == ("euler", "blurred", 512, 2)
     assert (plan.preview_base, plan.vae) == ("embedded", str(tmp_path))
+    assert (plan.scan_seeds, plan.confirm_seeds) == (1, (21, 22))
 
 
 def test_what_is_not_named_stays():
@@ -79,6 +86,11 @@ def test_what_is_not_named_stays():
         ({"strengths": "1, 1.0"}, "LoRA strength 1 is there 2 times."),
         ({"seeds": "5 6 5"}, "Preview seed 5 is there 2 times."),
         ({"seeds": "-1"}, "Preview seed -1 must lie between 0 and 4294967295."),
+        ({"scan_seeds": "2"}, "The first look takes 2 of 2 preview seeds, so nothing is left for a closer one."),
+        ({"scan_seeds": "0"}, "The number of seeds for the first look is '0' but must be at least 1."),
+        ({"confirm_seeds": "5, 5"}, "Confirmation seed 5 is there 2 times."),
+        ({"confirm_seeds": "102"}, "Confirmation seed 102 is a preview seed as well"),
+        ({"confirm_seeds": "y"}, "A confirmation seed is 'y' but must be a whole number."),
         ({"steps": "many"}, "The number of sampler steps is 'many' but must be a whole number."),
         ({"steps": "201"}, "The number of sampler steps is '201' but must be at most 200."),
         ({"cfg": "0.5"}, "The guidance scale is '0.5' but must be at least 1."),
@@ -137,10 +149,12 @@ def test_presets_and_earlier_plans_can_be_chosen(tmp_path):
     full = fill(tmp_path, rated=False)
     project = library.project(full.db, full.project_id)
     offered = choices(full.db, project)
-    assert [choice.plan for choice in offered] == [PLAN, DEFAULT_PLAN, miniature.PLAN, TOOL_PLAN]
-    assert "assumed" in offered[3].note.lower()
+    coarse = DEFAULT_PLAN.model_copy(update={"scan_seeds": 1, "confirm_seeds": (201, 202, 203, 204)})
+    assert [choice.plan for choice in offered] == [PLAN, DEFAULT_PLAN, coarse, miniature.PLAN, TOOL_PLAN]
+    assert problems(coarse) == []
+    assert "assumed" in offered[4].note.lower()
     set_plan(full.db, full.project_id, DEFAULT_PLAN)
-    [earlier] = choices(full.db, library.project(full.db, full.project_id))[4:]
+    [earlier] = choices(full.db, library.project(full.db, full.project_id))[5:]
     assert earlier.plan == PLAN and earlier.name.endswith("104 previews")
 
 
@@ -154,6 +168,8 @@ def test_the_plan_in_force_costs_nothing(full):
 def test_only_what_no_plan_has_drawn_is_rendered(full):
     other = typed_plan(PLAN, {"seeds": "101, 102, 103"})
     cost = cost_of(full.db, full.project_id, other)
+    assert [each.metric for each in cost.detects] == ["likeness", "clip_t"]
+    cost = replace(cost, detects=())
     assert cost == Cost(to_render=13 * 4, taken_over=104, there=0, each=12, per_preview=0.5)
     assert cost.sentence == (
         "52 previews to render for the checkpoints that there are (about 26 s, at 0.5 s each as measured), and 12 for "

@@ -2,7 +2,7 @@
 
 import pytest
 
-from db import runs
+from db import library, runs
 from trainer.config import OWN_STEP, TrainConfig
 from workbench import article, miniature, patterns, preflight, presets
 from workbench.choices import OPTIMIZERS, sensible_rate
@@ -321,6 +321,25 @@ def test_the_painted_miniature_draws_people_whom_the_embedded_judges_know(tmp_pa
     project = add_project(db, "p", "zwx", "woman")
     patterns.add(db, project, TrainConfig(base_model="embedded-painted"), "painted")
     assert preflight.judges(db, project) == []
+
+
+@pytest.mark.parametrize(
+    ("judges", "base", "level", "says"),
+    [
+        ({"face_judge": "embedded"}, "none", "info", "photos of others it refuses"),
+        ({"second_face_judge": "embedded"}, "none", "info", "second opinion"),
+        ({"face_judge": "dlib"}, "embedded", "info", "AUC"),
+        ({"second_face_judge": "buffalo_l"}, "embedded", "warn", "would mislead"),
+        ({"clip_judge": "embedded"}, "a real one", "warn", "refuses photos of others"),
+    ],
+)
+def test_a_judge_that_does_not_suit_the_base_is_told_before_anything_runs(tmp_path, judges, base, level, says):
+    db = Workspace(tmp_path).open()
+    nobody = {"face_judge": "none", "clip_judge": "none", "second_face_judge": "none"}
+    project = add_project(db, "p", "zwx", "woman", base_model="none", **{**nobody, **judges})
+    library.update_project(db, project, base_model=base)
+    [note] = preflight.judges(db, project)
+    assert note.level == level and says in note.text and note.text.endswith(".")
 
 
 # what will be answered

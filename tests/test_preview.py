@@ -69,7 +69,7 @@ def test_every_cell_comes_once_as_a_picture_of_the_bases_size(base):
     assert sorted(p.cell.key for p in pictures) == sorted(cell.key for cell in CELLS)
     for picture in pictures:
         assert picture.pixels.shape == (64, 64, 3) and picture.pixels.dtype == np.uint8
-        assert picture.finite and picture.seconds > 0 and not picture.rerendered
+        assert picture.finite and picture.seconds > 0 and not picture.half
         assert picture.pixels.std() > 20
 
 
@@ -229,43 +229,44 @@ def test_weights_that_explode_give_a_black_picture_that_says_so(base, tmp_path):
         assert not picture.finite and not picture.pixels.any()
 
 
-def test_half_precision_that_overflows_is_rendered_again_in_fp32(base, lora, monkeypatch):
-    from trainer import preview
-
-    half = dataclasses.replace(base, device=dataclasses.replace(base.device, precisions=frozenset({"no", "bf16"})))
-    sane = list(render(half, lora, CELLS[:3], QUICK))
-    full = pixels(base, lora, CELLS[:3])
-    assert not any(p.rerendered for p in sane)
-    made = np.stack([p.pixels for p in sane]).astype(int)
-    assert 0 < np.abs(made - full).mean() < 8  # bf16 was really used
-
-    denoise = preview._denoise
-
-    def overflowing(base, text, cells, sampling):
-        latents = denoise(base, text, cells, sampling)
-        if torch.is_autocast_enabled("cpu"):
-            latents[[cell.key == CELLS[1].key for cell in cells]] = float("inf")
-        return latents
-
-    monkeypatch.setattr(preview, "_denoise", overflowing)
-    again = list(render(half, lora, CELLS[:3], QUICK))
-    assert [p.rerendered for p in again] == [False, True, False] and all(p.finite for p in again)
-    assert np.abs(again[1].pixels - full[1]).max() <= 1
-    assert np.array_equal(again[0].pixels, sane[0].pixels)
+def in_half(base, precision):
+    """The base on a device that draws previews in a half precision, as a GPU does."""
+    return dataclasses.replace(base, device=dataclasses.replace(base.device, precisions=frozenset({"no", precision})))
 
 
-def test_a_half_precision_base_is_rendered_again_in_fp32_and_then_half_again(small_sd):
-    from trainer import preview
+@pytest.mark.parametrize(("precision", "furthest"), [("bf16", 8), ("fp16", 1)])
+def test_half_precision_draws_nearly_the_same_and_says_so(base, lora, precision, furthest):
+    made = list(render(in_half(base, precision), lora, CELLS[:2], QUICK))
+    assert all(p.half and p.finite for p in made)
+    off = np.abs(np.stack([p.pixels for p in made]).astype(int) - pixels(base, lora, CELLS[:2]))
+    assert 0 < off.mean() < furthest
 
-    base = load_base(small_sd, probe("cpu"))
-    base.unet.to(torch.bfloat16)
-    before = [(p, p.data_ptr(), p.detach().clone()) for p in base.unet.parameters()]
-    with preview._full_precision(base.unet):
-        assert {p.dtype for p in base.unet.parameters()} == {torch.float32}
-    for parameter, (same, place, copy) in zip(base.unet.parameters(), before, strict=True):
-        assert parameter is same and parameter.data_ptr() == place and torch.equal(parameter, copy)
-    base = dataclasses.replace(base, device=dataclasses.replace(base.device, precisions=frozenset({"bf16"})))
-    assert all(p.finite for p in render(base, None, CELLS, Sampling(steps=2)))
+
+@pytest.mark.parametrize("weights", [torch.float32, torch.float16])
+def test_what_overflows_in_fp16_can_be_drawn_in_fp32_on_the_same_base(base, tmp_path, weights):
+    strong = save_lora(base, tmp_path / "strong.safetensors", size=300)  # activations beyond 65,504
+    wanted = pixels(base, strong, CELLS[:2])
+    kept = [(p, p.data) for p in (*base.unet.parameters(), *base.text_encoder.parameters())]
+    try:
+        base.unet.to(weights)
+        half = in_half(base, "fp16")
+        assert not any(p.finite for p in render(half, strong, CELLS[:2], QUICK))
+        before = [(p.data_ptr(), p.dtype, p.detach().clone()) for p in base.unet.parameters()]
+        again = list(render(half, strong, CELLS[:2], QUICK, full=True))
+        assert all(p.finite and not p.half for p in again)
+        for parameter, (place, dtype, copy) in zip(base.unet.parameters(), before, strict=True):
+            assert (parameter.data_ptr(), parameter.dtype) == (place, dtype) and torch.equal(parameter, copy)
+    finally:
+        for parameter, data in kept:
+            parameter.data = data
+    if weights == torch.float32:  # else the base itself was rounded
+        assert np.abs(np.stack([p.pixels for p in again]).astype(int) - wanted).max() <= 1
+
+
+def test_truly_broken_weights_are_broken_in_fp32_too(base, tmp_path):
+    broken = save_lora(base, tmp_path / "broken.safetensors", size=1e30)
+    half = in_half(base, "fp16")
+    assert not any(p.finite for full in (False, True) for p in render(half, broken, CELLS[:1], QUICK, full=full))
 
 
 @pytest.mark.parametrize(

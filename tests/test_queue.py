@@ -120,11 +120,11 @@ def test_a_sweep_is_finished_only_when_its_previews_have_scores(db, project, pho
     runs.end(db, run, "done")
     plan = library.project(db, project)["plan_id"]
     ids = [add_preview(db, project, plan, which, seed) for which in (None, checkpoint) for seed in (1, 2)]
-    assert progress(db, project).scores_missing == 8 and not progress(db, project).finished
+    assert progress(db, project).scores_missing == 12 and not progress(db, project).finished
     library.update_project(db, project, face_judge="/no/such/pack", clip_judge="/no/such.safetensors")
     score = {"judge_id": None, "calibration_id": None, "value": None, "status": "unavailable", "detail": "{}"}
     results.add_scores(
-        db, [{**score, "preview_id": id, "metric": metric} for id in ids for metric in ("likeness", "clip_t")]
+        db, [{**score, "preview_id": id, "metric": metric} for id in ids for metric in ("likeness", "clip_t", "clip_i")]
     )
     assert progress(db, project).finished
     library.update_project(db, project, face_judge="embedded", clip_judge="none")

@@ -8,11 +8,10 @@ from PIL import Image
 
 from trainer import EMBEDDED
 from workbench import scoring
-from workbench.judges import clip_judge_info, face_judge_info
-from workbench.judges.clip import ClipJudge
+from workbench.judges import face_judge_info
 from workbench.judges.face import FaceJudge
 from workbench.likeness import calibrate
-from workbench.scoring import prompt_for_clip, score_clip, score_face
+from workbench.scoring import prompt_for_clip, score_face
 
 SUBJECTS = EMBEDDED / "subjects"
 
@@ -53,6 +52,16 @@ def test_a_training_photo_itself_shows_as_a_copy_and_a_new_photo_does_not(judge,
     assert copy["nearest_train"] == pytest.approx(1, abs=1e-3)
     assert new["nearest_train"] < 0.99
     assert copy["nearest_train"] - copy["nearest_reference"] > copy["usual_gap"]
+    assert copy["nearest_train_photo"] == 3 and 0 <= copy["nearest_reference_photo"] < 4
+
+
+def test_the_photo_to_look_at_is_counted_over_all_photos_also_those_without_a_face(judge):
+    black = np.zeros((64, 64, 3), np.uint8)
+    train = [black, *(photo(f"subject_a/train/{i:02d}.jpg") for i in range(3))]
+    reference = [photo("subject_a/reference/00.jpg"), black, photo("subject_a/reference/01.jpg")]
+    scale = calibrate(judge, train, reference, [photo("others/00_0.jpg")], 64)
+    assert score_face(judge, scale, train[2]).detail["nearest_train_photo"] == 2
+    assert score_face(judge, scale, reference[2]).detail["nearest_reference_photo"] == 2
 
 
 def test_a_picture_without_a_face_has_no_value_and_a_reason(judge, scale):
@@ -101,16 +110,3 @@ def test_without_trigger_or_class_noun_prompts_still_make_sense():
 
 def test_a_class_noun_of_two_words_and_signs():
     assert prompt_for_clip("a sks pit bull (old)", "sks", "pit bull (old)") == "a pit bull (old)"
-
-
-def test_clip_prefers_the_right_prompt_in_each_picture():
-    clip = ClipJudge(clip_judge_info("embedded"))
-    files = [f"subject_a/train/{i:02d}.jpg" for i in (0, 5, 8)]
-    places = ("plain blue background", "at the beach", "plain white background")
-    texts = [f"photo of woman, {place}" for place in places]
-    images = [photo(file) for file in files]
-    right = score_clip(clip, images, texts)
-    wrong = score_clip(clip, images, texts[1:] + texts[:1])
-    assert [r.metric for r in right] == ["clip_t"] * 3 and [r.status for r in right] == ["ok"] * 3
-    assert all(a.value > b.value for a, b in zip(right, wrong, strict=True))
-    assert right[0].detail == {"text": texts[0]}

@@ -14,7 +14,8 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
 from trainer.base import BaseModel, text_body
-from trainer.module import ALPHA, Forward, Module, column_lengths
+from trainer.dialect import ALPHA
+from trainer.module import Forward, Module, column_lengths
 
 Part = Literal["unet", "text_encoder"]
 PREFIXES: dict[Part, str] = {"unet": "lora_unet_", "text_encoder": "lora_te_text_model_"}

@@ -1,6 +1,5 @@
 """Load a base model (Stable Diffusion 1.x: a diffusers folder or one file) and turn captions into embeddings."""
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,10 +11,11 @@ from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 from transformers.utils import logging as transformers_logging
 
-from trainer import EMBEDDED, EMBEDDED_BASES
+from trainer import EMBEDDED, EMBEDDED_BASES, PAINTED
 from trainer.base_kind import PICKLES, base_kind, how_to_convert, vae_beside
 from trainer.device import Device, use_threads
-from trainer.painted import PAINTED, paint
+from trainer.fingerprint import combined, sha256
+from trainer.painted import paint
 from trainer.single_file import (
     SingleFileError,
     clip_tokenizer,
@@ -30,7 +30,6 @@ WEIGHTS = {  # part -> its weight file without suffix
     "vae": "diffusion_pytorch_model",
     "unet": "diffusion_pytorch_model",
 }
-_hashed: dict[tuple[str, int, int], str] = {}  # (path, bytes, modified in ns) -> sha256
 
 
 class BaseModelError(ValueError):
@@ -103,7 +102,7 @@ def load_base(location: str | Path, device: Device, weight_dtype: torch.dtype | 
     fingerprints = dict(parts.fingerprints)
     if str(location) == "embedded-painted":
         paint(parts.models["unet"])
-        fingerprints["unet"] = _combined([fingerprints["unet"], _sha256(PAINTED)])
+        fingerprints["unet"] = combined([fingerprints["unet"], sha256(PAINTED)])
     for part, model in parts.models.items():
         model.requires_grad_(False).eval().to(device.torch_device)
         if part != "text_encoder" and device.kind != "mps":  # convolutions are faster so
@@ -113,7 +112,7 @@ def load_base(location: str | Path, device: Device, weight_dtype: torch.dtype | 
     base = BaseModel(
         location=str(location),
         name=str(location) if shipped else place.stem if place.is_file() else place.resolve().name,
-        fingerprint=_combined(fingerprints.values()),
+        fingerprint=combined(fingerprints.values()),
         fingerprints=fingerprints,
         tokenizer=parts.tokenizer,
         train_schedule=DDPMScheduler.from_config(parts.sampler_config),
@@ -135,7 +134,7 @@ def _from_folder(folder: Path, dtype: torch.dtype) -> _Parts:
             "vae": _load_part(AutoencoderKL, folder, "vae", files, torch.float32),
             "unet": _load_part(UNet2DConditionModel, folder, "unet", files, dtype),
         },
-        {part: _combined(_sha256(file) for file in files[part]) for part in WEIGHTS},
+        {part: combined(sha256(file) for file in files[part]) for part in WEIGHTS},
         _load_tokenizer(folder),
         _json(folder / "scheduler" / "scheduler_config.json"),
     )
@@ -157,7 +156,7 @@ def _from_file(file: Path, dtype: torch.dtype) -> _Parts:
     except SingleFileError as error:
         raise BaseModelError(f"Base model {file.name} {error}") from error
     read = {"text_encoder": file, "vae": beside or file, "unet": file}
-    fingerprints = {part: _combined([part, _sha256(source)]) for part, source in read.items()}
+    fingerprints = {part: combined([part, sha256(source)]) for part, source in read.items()}
     return _Parts(models, fingerprints, tokenizer, scheduler_of(kind.velocity))
 
 
@@ -285,17 +284,3 @@ def _json(file: Path) -> dict[str, Any]:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BaseModelError(f"{file} cannot be read ({error}). Copy the folder again.") from error
-
-
-def _sha256(file: Path) -> str:
-    """sha256 of a file, remembered while its size and time stay the same."""
-    stat = file.stat()
-    key = (str(file.resolve()), stat.st_size, stat.st_mtime_ns)
-    if key not in _hashed:
-        with file.open("rb") as stream:
-            _hashed[key] = hashlib.file_digest(stream, "sha256").hexdigest()
-    return _hashed[key]
-
-
-def _combined(hashes: Any) -> str:
-    return hashlib.sha256("".join(hashes).encode()).hexdigest()

@@ -211,7 +211,7 @@ def _folder(folder: Path) -> BaseKind:
     if width == 1024:
         return BaseKind("sd2", f"{folder.name} is a Stable Diffusion 2 model in diffusers layout. {ONLY_SD1}")
     parts = ("unet", "vae", "text_encoder")
-    files = {part: _weights(folder / part) for part in parts}
+    files = {part: weights(folder / part) for part in parts}
     absent = [part for part in parts if not files[part]]
     if absent and any(file.suffix in PICKLES for part in absent for file in (folder / part).glob("*")):
         text = f"{folder} has only pickle files in {absent[0]}, which can run code. {how_to_convert(folder)}"
@@ -229,7 +229,7 @@ def _folder(folder: Path) -> BaseKind:
     return BaseKind("folder", f"Stable Diffusion 1.x in diffusers layout, {about}", own_vae=True, size_px=side)
 
 
-def _weights(place: Path) -> list[Path]:
+def weights(place: Path) -> list[Path]:
     """The weight files of a part: the fp16 variant only where there is no other, as it is loaded."""
     found = sorted(place.glob("*.safetensors"))
     return [file for file in found if ".fp16." not in file.name] or found

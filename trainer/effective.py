@@ -11,11 +11,16 @@ def inert(config: TrainConfig) -> dict[str, str]:
 
     Those that came later are named only where somebody set them.
     """
+    untouched = {name for name in LATER if getattr(config, name) == DEFAULTS[name]}
+    return {name: code for name, code in without_effect(config).items() if name not in untouched}
+
+
+def without_effect(config: TrainConfig) -> dict[str, str]:
+    """The same, whatever value those that came later have."""
     reasons: dict[str, str] = {}
 
     def no_effect(code: str, *names: str) -> None:
-        untouched = {name for name in LATER if getattr(config, name) == DEFAULTS[name]}
-        reasons.update({name: code for name in names if name not in reasons and name not in untouched})
+        reasons.update({name: code for name in names if name not in reasons})
 
     if config.optimizer == "adafactor":
         no_effect(

@@ -1,4 +1,4 @@
-"""LoRA files in kohya's format: write, read, and prove that what was written is what was trained."""
+"""LoRA files: write in kohya's format, read that and others', prove that what was written is what was trained."""
 
 import hashlib
 import json
@@ -18,8 +18,9 @@ from torch import Tensor
 from trainer.adapter import Adapter, attach_file, targets, use
 from trainer.base import PICKLES, BaseModel, encode
 from trainer.config import TrainConfig
+from trainer.dialect import ALPHA, DORA, DOWN, UP, ForeignKey, adapter_config, alpha_of, place_of
 from trainer.effective import effective
-from trainer.module import ALPHA, DORA, DOWN, UP, Module
+from trainer.module import Module
 
 PRECISIONS = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 OPTIMIZERS = {  # our names -> class and arguments, as sd-scripts writes them into ss_optimizer
@@ -91,25 +92,40 @@ def write(adapter: Adapter, path: Path, metadata: Mapping[str, str], precision: 
 
 
 def read(path: Path) -> KohyaFile:
-    """Read a LoRA file; a missing alpha means alpha = dim (scale 1). KohyaError names file and key."""
+    """Read a LoRA file in kohya's names, or in diffusers' or peft's (see trainer/dialect.py).
+
+    A missing alpha means alpha = dim (scale 1). KohyaError names file and key.
+    """
     data = _bytes(path)
     try:
         tensors = safetensors.torch.load(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     except (SafetensorError, ValueError, KeyError) as error:
         raise KohyaError(f"{path} is torn or not a safetensors file ({error}). Copy or save it again.") from error
+    metadata = header.get("__metadata__") or {}
     parts: dict[str, dict[str, Tensor]] = {}
+    paths: dict[str, str] = {}  # of modules whose names are not kohya's
     for key, tensor in tensors.items():
-        name, _, slot = key.partition(".")
-        if slot not in (DOWN, UP, ALPHA, DORA):
-            raise KohyaError(f"{path}: {key} is not a key of a plain kohya LoRA. Use a LoRA without {slot or key}.")
+        try:
+            place = place_of(key)
+        except ForeignKey as error:
+            raise KohyaError(f"{path}: {key} {error}") from error
         if not tensor.isfinite().all():
             raise KohyaError(f"{path}: {key} has values that are not finite; the LoRA is broken. Train it again.")
-        parts.setdefault(name, {})[slot] = tensor
+        parts.setdefault(place.module, {})[place.slot] = tensor
+        if place.path:
+            paths[place.module] = place.path
     if not parts:
         raise KohyaError(f"{path} has no tensors in it. Save it again.")
+    try:
+        config = adapter_config(metadata)
+        for name, layer in paths.items():
+            if ALPHA not in parts[name] and DOWN in parts[name]:
+                parts[name][ALPHA] = torch.tensor(alpha_of(config, layer, parts[name][DOWN].shape[0]))
+    except ValueError as error:
+        raise KohyaError(f"{path}: {error}. Save the LoRA again.") from error
     modules = {name: _module(path, name, parts[name]) for name in sorted(parts)}
-    return KohyaFile(modules, header.get("__metadata__") or {})
+    return KohyaFile(modules, metadata)
 
 
 def checked(base: BaseModel, file: KohyaFile, path: Path) -> KohyaFile:
@@ -254,6 +270,7 @@ def metadata_for(
         "modelspec.prediction_type": "v" if velocity else "epsilon",
         "modelspec.trigger_phrase": trigger,
         "workbench.pattern": config.hash,
+        "workbench.settings": json.dumps(config.model_dump(mode="json", exclude={"base_model"})),  # a path, maybe
     }
     return {key: str(value) for key, value in entries.items()}
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-DOWN, UP, ALPHA, DORA = "lora_down.weight", "lora_up.weight", "alpha", "dora_scale"  # keys in a file
+from trainer.dialect import DORA, DOWN, UP
 
 
 @dataclass(frozen=True, eq=False)

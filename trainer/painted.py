@@ -6,11 +6,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from trainer import EMBEDDED
-
-PAINTED = EMBEDDED / "painted" / "pytorch_lora_weights.safetensors"
-# the two spellings that diffusers has for the halves of a LoRA
-HALVES = {".lora.down.weight": "down", ".lora_A.weight": "down", ".lora.up.weight": "up", ".lora_B.weight": "up"}
+from trainer import PAINTED
+from trainer.dialect import DOWN, UP, place_of
 
 
 @torch.no_grad()
@@ -18,12 +15,11 @@ def paint(unet: Any) -> None:
     """Merge the LoRA into a U-Net: W + up @ down, summed in fp32 (alpha = rank, so the scale is 1)."""
     pairs: dict[str, dict[str, Tensor]] = {}
     for key, tensor in load_file(PAINTED).items():
-        suffix = next(suffix for suffix in HALVES if key.endswith(suffix))
-        path = key.removeprefix("unet.").removesuffix(suffix)
-        pairs.setdefault(path, {})[HALVES[suffix]] = tensor.float()
+        place = place_of(key)
+        pairs.setdefault(place.path.removeprefix("unet."), {})[place.slot] = tensor.float()
     for path, halves in pairs.items():
         weight = unet.get_submodule(path).weight
-        weight.copy_((weight.float() + merged(halves["down"], halves["up"])).to(weight.dtype))
+        weight.copy_((weight.float() + merged(halves[DOWN], halves[UP])).to(weight.dtype))
 
 
 def merged(down: Tensor, up: Tensor) -> Tensor:

@@ -59,15 +59,15 @@ class Sampling:
 class Picture:
     """A rendered cell: pixels uint8 (size, size, 3), seconds its share of the batch.
 
-    finite is False when the network gave NaN or infinity (those pixels are black). rerendered tells that half
-    precision did so and the picture shown was made in fp32.
+    finite is False when the network gave NaN or infinity (those pixels are black). half tells that the U-Net
+    computed in half precision, so that fp32 may do better (`render` with full).
     """
 
     cell: Cell
     pixels: np.ndarray
     finite: bool
     seconds: float
-    rerendered: bool = False
+    half: bool = False
 
 
 def render(
@@ -77,18 +77,28 @@ def render(
     sampling: Sampling,
     vae: Any = None,
     batch_size: int = 16,
+    full: bool = False,
 ) -> Iterator[Picture]:
     """Draw every cell with the weights of a saved LoRA file, or with the plain base for None.
 
     vae is another decoder than the base's own, from `load_vae`. A cell starts from noise that depends on its seed
-    alone. Between two pictures the base is as it was, so a training on the same base may go on. Raises
-    PreviewError, VaeError or KohyaError at once, before anything is drawn.
+    alone. Between two pictures the base is as it was, so a training on the same base may go on. With full all is
+    computed in fp32, also where the device is quicker in half precision. Raises PreviewError, VaeError or KohyaError
+    at once, before anything is drawn.
     """
     _check(base, sampling, batch_size)
     if vae is not None:
         check_vae(base, vae)
     file = checked(base, read(lora), lora) if lora is not None else None
-    return _render(base, file, cells, sampling, base.vae if vae is None else vae, batch_size)
+    vae = base.vae if vae is None else vae
+    if full:
+        return _render_full(base, file, cells, sampling, vae, batch_size)
+    return _render(base, file, cells, sampling, vae, batch_size, half_type(base))
+
+
+def half_type(base: BaseModel) -> torch.dtype | None:
+    """The half precision that previews are drawn in on the base's device; None: in fp32."""
+    return next((HALF_TYPES[name] for name in ("fp16", "bf16") if name in base.device.precisions), None)
 
 
 def _check(base: BaseModel, sampling: Sampling, batch_size: int) -> None:
@@ -101,8 +111,23 @@ def _check(base: BaseModel, sampling: Sampling, batch_size: int) -> None:
         raise PreviewError(f"steps is {sampling.steps} and batch_size is {batch_size}; both must be above 0.")
 
 
-def _render(
+def _render_full(
     base: BaseModel, file: KohyaFile | None, cells: Sequence[Cell], sampling: Sampling, vae: Any, batch_size: int
+) -> Iterator[Picture]:
+    """As `_render`, in fp32 from the weights on; all at once, so that the base is itself again before the first."""
+    with _full_precision(base):
+        pictures = list(_render(base, file, cells, sampling, vae, batch_size, None))
+    yield from pictures
+
+
+def _render(
+    base: BaseModel,
+    file: KohyaFile | None,
+    cells: Sequence[Cell],
+    sampling: Sampling,
+    vae: Any,
+    batch_size: int,
+    half: torch.dtype | None,
 ) -> Iterator[Picture]:
     def strength(cell: Cell) -> float:
         return cell.strength if file is not None else 0.0
@@ -113,7 +138,7 @@ def _render(
         prompts = [sampling.negative, *(cell.prompt for cell in same_strength)]
         embeddings = _embeddings(base, weights, prompts, sampling.clip_skip, batch_size)
         for batch in _batches(same_strength, batch_size):
-            yield from _draw(base, weights, embeddings, batch, sampling, vae)
+            yield from _draw(base, weights, embeddings, batch, sampling, vae, half)
 
 
 def _weights(base: BaseModel, file: KohyaFile | None, strength: float) -> dict[str, Tensor]:
@@ -152,20 +177,14 @@ def _draw(
     cells: Sequence[Cell],
     sampling: Sampling,
     vae: Any,
+    half: torch.dtype | None,
 ) -> list[Picture]:
     """One batch, start to end: the other weights never outlive this call."""
     started = time.perf_counter()
-    half = next((HALF_TYPES[name] for name in ("fp16", "bf16") if name in base.device.precisions), None)
     with swapped(base, weights):
         pixels, finite = _pictures(base, embeddings, cells, sampling, vae, half or torch.float32)
-        broken = [index for index, fine in enumerate(finite) if not fine] if half else []
-        if broken:
-            with _full_precision(base.unet):
-                again = _pictures(base, embeddings, [cells[i] for i in broken], sampling, vae, torch.float32)
-            for index, image, fine in zip(broken, *again, strict=True):
-                pixels[index], finite[index] = image, fine
     seconds = (time.perf_counter() - started) / len(cells)
-    return [Picture(cell, pixels[i], finite[i], seconds, rerendered=i in broken) for i, cell in enumerate(cells)]
+    return [Picture(cell, pixels[i], finite[i], seconds, half is not None) for i, cell in enumerate(cells)]
 
 
 def _pictures(
@@ -261,9 +280,10 @@ def _remembered(forward: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
 
 
 @contextmanager
-def _full_precision(unet: torch.nn.Module) -> Iterator[None]:
-    """The U-Net's frozen half-precision weights as fp32, then the very same tensors as before."""
-    halves = [p for p in unet.parameters() if p.dtype in HALF_TYPES.values()]
+def _full_precision(base: BaseModel) -> Iterator[None]:
+    """The frozen half-precision weights of U-Net and text encoder as fp32, then the very same tensors as before."""
+    parameters = [*base.unet.parameters(), *base.text_encoder.parameters()]
+    halves = [p for p in parameters if p.dtype in HALF_TYPES.values()]
     originals = [p.data for p in halves]
     try:
         for parameter in halves:

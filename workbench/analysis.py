@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -12,11 +12,13 @@ from sqlite_utils import Database
 from db import library, runs
 from trainer.config import TrainConfig
 from trainer.effective import completed, effective, inert
+from workbench.beside import BESIDE_COLUMNS
 from workbench.device import known_precisions
 from workbench.metrics import METRICS, Metric, metric_on
 from workbench.patterns import Contrast, contrasts, get, listed
 from workbench.plan import plan_of
 from workbench.preview_table import CHECKPOINT_COLUMNS, HUMAN_COLUMNS, RUN_COLUMNS, preview_table
+from workbench.shares import wilson
 
 __all__ = ["Tables", "checkpoint_table", "pattern_table", "preview_table", "tables", "varied_settings"]
 
@@ -28,11 +30,19 @@ SUMMARY_COLUMNS = [
     "n_previews",
     "n_prompts",
     "face_rate",
+    "face_rate_low",
+    "face_rate_high",
+    "identity_yield",
+    "yield_low",
+    "yield_high",
     "likeness",
     "likeness_se",
     "leakage",
     "copy_gap",
+    "copies",
     "clip_t",
+    "look",
+    *BESIDE_COLUMNS,
     *HUMAN_COLUMNS,
     "n_rated",
     "broken",
@@ -65,9 +75,10 @@ class Tables:
     patterns: pd.DataFrame
     dataset_id: int | None  # the photos that new runs use
     main_metric: str  # by which patterns are ranked: the first of MAIN_METRICS that was measured
-    settings: dict[int, Row]  # pattern id -> the requested settings that have an effect
+    settings: dict[int, Row]  # pattern id -> the requested settings that are known and have an effect
     labels: dict[int, str]  # pattern id -> label
     contrasts: list[Contrast]
+    unknown: dict[int, frozenset[str]] = field(default_factory=dict)  # pattern id -> settings that are not known
 
     @property
     def everything(self) -> pd.DataFrame:
@@ -95,18 +106,21 @@ def tables(db: Database, project_id: int) -> Tables:
         ranked_patterns(checkpoints, dataset_id, main),
         dataset_id,
         main,
-        {pattern.pattern_id: active_settings(pattern.config) for pattern in named},
+        {pattern.pattern_id: active_settings(pattern.config, pattern.unknown) for pattern in named},
         {pattern.pattern_id: pattern.label for pattern in named},
         contrasts(db, project_id),
+        {pattern.pattern_id: pattern.unknown for pattern in named},
     )
 
 
-def active_settings(config: TrainConfig) -> Row:
-    """The requested settings that have an effect; an empty text encoder rate is the learning rate."""
+def active_settings(config: TrainConfig, unknown: Collection[str] = ()) -> Row:
+    """The requested settings that are known and have an effect; an empty text encoder rate is the learning rate."""
     settings = config.model_dump()
-    settings["text_encoder_lr"] = settings["text_encoder_lr"] or settings["learning_rate"]
-    without_effect = inert(config)
-    return {name: value for name, value in settings.items() if name not in without_effect}
+    left_out = {*inert(config), *unknown}
+    if settings["text_encoder_lr"] is None:
+        settings["text_encoder_lr"] = settings["learning_rate"]
+        left_out |= {"text_encoder_lr"} if "learning_rate" in unknown else set()
+    return {name: value for name, value in settings.items() if name not in left_out}
 
 
 def varied_settings(tables: Tables) -> list[str]:
@@ -128,12 +142,11 @@ def checkpoint_table(db: Database, project_id: int, previews: pd.DataFrame | Non
     """One row per checkpoint that has previews, and per base row (no ``checkpoint_id``), base rows first.
 
     Columns: the run's and the checkpoint's, SUMMARY_COLUMNS as :func:`summaries` makes them from the previews
-    at the plan's main strength, ``complete`` (every such cell is rendered), ``wrecked`` (a face in under
-    half of the previews that should show one, or over half of all broken), ``zero`` (what 0 on the likeness
-    scale is; None without a scale), ``weight_change`` (|scale BA| / |W| of the whole LoRA; missing where it was
-    not measured), ``run_status``, and
-    ``replicate``: equal for runs whose settings in force and photos are equal, whatever their patterns are
-    called.
+    at the plan's main strength, ``complete`` (every such cell is rendered; always so where it was made elsewhere),
+    ``looked_at`` (at least the plan's first look is), ``wrecked`` (a face in under half of the previews that should
+    show one, or over half of all broken), ``zero`` (what 0 on the likeness scale is; None without a scale),
+    ``weight_change`` (|scale BA| / |W| of the whole LoRA; missing where it was not measured), ``run_status``, and
+    ``replicate``: equal for runs whose settings in force and photos are equal, whatever their patterns are called.
     """
     previews = preview_table(db, project_id) if previews is None else previews
     main = previews[previews["is_main"]]
@@ -142,7 +155,9 @@ def checkpoint_table(db: Database, project_id: int, previews: pd.DataFrame | Non
     about_each = main[keys].assign(group=group).drop_duplicates("group").set_index("group")
     zeros = main["zero"].groupby(group).first()
     table = about_each.join(summaries(main, group)).join(zeros).reset_index(drop=True)
-    table["complete"] = table["n_previews"] >= len(plan_of(db, project_id).base_row_cells())
+    plan = plan_of(db, project_id)
+    table["complete"] = plan.elsewhere | (table["n_previews"] >= len(plan.base_row_cells()))
+    table["looked_at"] = table["complete"] | (bool(plan.scan_seeds) & (table["n_previews"] >= len(plan.scan_cells())))
     table["wrecked"] = (table["face_rate"] < WRECKED_BELOW) | (table["broken"] > WRECKED_BELOW)
     changed = weight_changes(db, project_id)
     table["weight_change"] = [changed.get(row, math.nan) for row in table["checkpoint_id"].fillna(-1)]
@@ -165,10 +180,18 @@ def weight_changes(db: Database, project_id: int) -> dict[int, float]:
 
 
 def run_facts(db: Database, project_id: int) -> dict[int, tuple[str, str]]:
-    """Per run id its status and what decides its weights besides the seed: settings in force and photos."""
+    """Per run id its status and what decides its weights besides the seed: settings in force and photos.
+
+    Of a run that was made elsewhere neither is known for certain: it is like others of its own pattern alone.
+    """
     precisions = known_precisions(db)
     return {
-        row["id"]: (row["status"], f"dataset {row['dataset_id']} {settings_in_force(db, row, precisions)}")
+        row["id"]: (
+            row["status"],
+            f"dataset {row['dataset_id']} {settings_in_force(db, row, precisions)}"
+            if row["origin"] is None
+            else f"made elsewhere, pattern {row['pattern_id']}",
+        )
         for row in runs.of_project(db, project_id)
     }
 
@@ -186,8 +209,9 @@ def summaries(previews: pd.DataFrame, group: pd.Series) -> pd.DataFrame:
     """Figures of each group of previews (``group``: its number per preview); columns SUMMARY_COLUMNS.
 
     Means are means of prompt means, so that a prompt with fewer faces weighs no less. ``likeness_se``:
-    standard error of the mean over prompts, sd / sqrt(n_prompts); missing with one prompt. ``broken``:
-    share of all previews that are black, flat, not finite or without a face.
+    standard error of the mean over prompts, sd / sqrt(n_prompts); missing with one prompt. ``face_rate_low`` to
+    ``face_rate_high`` and ``yield_low`` to ``yield_high``: 95 % intervals, see :func:`workbench.shares.wilson`.
+    ``broken``: share of all previews that are black, flat, not finite or without a face.
     """
     previews = previews.assign(
         group=group,
@@ -195,16 +219,25 @@ def summaries(previews: pd.DataFrame, group: pd.Series) -> pd.DataFrame:
         is_rated=previews["n_marks"] > 0,
     )
     each = previews.groupby("group")
-    likeness = prompt_means(previews, "identity", "likeness").groupby("group")
-    means = {
-        name: prompt_means(previews, metric.role, metric.column).groupby("group").mean()
-        for name, metric in METRICS.items()
+    by_prompt = {
+        role: prompt_means(previews, role, [*columns_of(role), *(["copy_gap"] if role == "identity" else [])])
+        for role in ("identity", "neutral", "all")
     }
+    means = {role: table.groupby("group").mean() for role, table in by_prompt.items()}
+    judged = of_role(previews, "identity").groupby("group")[["face_found", "recognised"]].count()
+    face_rate, recognised = means["identity"]["face_found"], means["identity"]["recognised"]
+    rate_low, rate_high = wilson(face_rate, judged["face_found"])
+    yield_low, yield_high = wilson(recognised, judged["recognised"])
+    likeness = by_prompt["identity"]["likeness"].groupby("group")
     table = pd.DataFrame(
         {
-            **means,
+            **{name: means[metric.role][metric.column] for name, metric in METRICS.items()},
+            "face_rate_low": rate_low,
+            "face_rate_high": rate_high,
+            "yield_low": yield_low,
+            "yield_high": yield_high,
             "likeness_se": likeness.std(ddof=1) / likeness.count() ** 0.5,
-            "copy_gap": prompt_means(previews, "identity", "copy_gap").groupby("group").mean(),
+            "copy_gap": means["identity"]["copy_gap"],
             "broken": each["is_broken"].mean(),
             "n_previews": each.size(),
             "n_prompts": likeness.count(),
@@ -220,9 +253,14 @@ def summaries(previews: pd.DataFrame, group: pd.Series) -> pd.DataFrame:
     )
 
 
-def prompt_means(previews: pd.DataFrame, role: str, column: str) -> pd.Series:
-    """Mean of a column per group and prompt; missing where nothing was measured."""
-    return of_role(previews, role).groupby(["group", "prompt"])[column].mean()
+def columns_of(role: str) -> list[str]:
+    """The columns of a preview table that metrics of one role's prompts are made from."""
+    return [metric.column for metric in METRICS.values() if metric.role == role]
+
+
+def prompt_means(previews: pd.DataFrame, role: str, columns: list[str]) -> pd.DataFrame:
+    """Means of columns per group and prompt; missing where nothing was measured."""
+    return of_role(previews, role).groupby(["group", "prompt"])[columns].mean()
 
 
 def of_role(previews: pd.DataFrame, role: str) -> pd.DataFrame:
@@ -261,23 +299,28 @@ def current_dataset(db: Database, project_id: int) -> int | None:
 def ranked_patterns(checkpoints: pd.DataFrame, dataset_id: int | None, metric: str) -> pd.DataFrame:
     """One row per pattern with finished runs on these photos, at their best checkpoints; best first.
 
-    "Best" is by ``metric``. The best of many looks better than the best of few by chance alone, so every
-    run offers the same number of checkpoints (``n_candidates``), spread evenly over its training and ending
-    with its last. Columns: the mean of every metric at the chosen checkpoints, ``seed_sd`` of ``metric``
-    between training seeds (missing with one), ``n_seeds`` (runs with a value), ``n_runs``, ``n_wrecked``,
-    ``updates`` (mean), ``n_candidates``, ``checkpoint_ids``.
+    "Best" is by ``metric``, and nearest to 0 where neither way is better. The best of many looks better than the best
+    of few by chance alone, so every run offers the same number of checkpoints (``n_candidates``), spread evenly over
+    its training and ending with its last; of those that had only a first look none is chosen. Columns: the mean of
+    every metric at the chosen checkpoints, ``seed_sd`` of ``metric`` between training seeds (missing with one),
+    ``n_seeds`` (runs with a value), ``n_runs``, ``n_wrecked``, ``updates`` (mean), ``n_candidates``,
+    ``checkpoint_ids``.
     """
     finished = last_checkpoints(checkpoints)
     finished = finished[finished["dataset_id"] == dataset_id]
-    offered = checkpoints[checkpoints["complete"] & checkpoints["run_id"].isin(finished["run_id"])]
-    runs_of = offered.sort_values("updates").groupby("run_id")
-    candidates = min((len(rows) for _, rows in runs_of), default=0)
-    chosen = [best_row(evenly(rows, candidates), metric) for _, rows in runs_of]
+    offered = checkpoints[checkpoints["looked_at"] & checkpoints["run_id"].isin(finished["run_id"])]
+    by_updates = offered.sort_values("updates")[["run_id", "complete", "wrecked", metric]]
+    runs_of = [rows for _, rows in by_updates.groupby("run_id")]
+    candidates = min(map(len, runs_of), default=0)
+    spread = [evenly(rows, candidates) for rows in runs_of]
+    chosen = [best_row(rows[rows["complete"]], metric).name for rows in spread]
+    patterns_of = checkpoints.loc[chosen].groupby("pattern_id")
+    means = patterns_of[[*METRICS]].mean().to_dict("index")
     rows = [
         {
             "pattern_id": int(pattern),
             "label": of_pattern["label"].iloc[0],
-            **{key: of_pattern[key].mean() for key in METRICS},
+            **means[pattern],
             "seed_sd": of_pattern[metric].std(ddof=1),
             "n_seeds": int(of_pattern[metric].notna().sum()),
             "n_runs": len(of_pattern),
@@ -286,11 +329,11 @@ def ranked_patterns(checkpoints: pd.DataFrame, dataset_id: int | None, metric: s
             "n_candidates": candidates,
             "checkpoint_ids": [int(checkpoint) for checkpoint in of_pattern["checkpoint_id"]],
         }
-        for pattern, of_pattern in (pd.DataFrame(chosen).groupby("pattern_id") if chosen else ())
+        for pattern, of_pattern in patterns_of
     ]
     columns = ["pattern_id", "label", *METRICS, "seed_sd", "n_seeds", "n_runs", "n_wrecked", "updates"]
     table = pd.DataFrame(rows, columns=[*columns, "n_candidates", "checkpoint_ids"])
-    return table.sort_values(metric, ascending=not METRICS[metric].higher_is_better, ignore_index=True)
+    return table.sort_values(metric, key=METRICS[metric].goodness, ascending=False, ignore_index=True)
 
 
 def evenly(rows: pd.DataFrame, count: int) -> pd.DataFrame:
@@ -304,7 +347,7 @@ def best_row(rows: pd.DataFrame, metric: str) -> pd.Series:
     values = sound[metric].dropna()
     if values.empty:
         return rows.iloc[-1]
-    return rows.loc[values.idxmax() if METRICS[metric].higher_is_better else values.idxmin()]
+    return rows.loc[METRICS[metric].goodness(values).idxmax()]
 
 
 # trained with one value, looked at with another

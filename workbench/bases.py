@@ -15,6 +15,11 @@ from db import meta, places
 from trainer import EMBEDDED_BASES
 from trainer.base_kind import BaseKind, base_kind, vae_beside
 
+NO_BASE = "none"  # the base model of a project that only judges pictures made elsewhere
+ONLY_JUDGES = (
+    "There is no base model: this project only judges pictures that were made elsewhere. To train here, choose a base "
+    "model in the project's settings and in the pattern."
+)
 MODELS_VARIABLE = "WORKBENCH_MODELS"
 MODELS_KEY = "models_folder"  # in table meta: the folder that was named on a page or the command line
 DEEPEST = 3  # folders below the models folder that are looked into
@@ -40,7 +45,9 @@ class Base:
 
 
 def describe(location: str) -> Base:
-    """What lies at a location: a kind of trainer.base_kind.BaseKind, and a sentence for people."""
+    """What lies at a location: a kind of trainer.base_kind.BaseKind, or none, and a sentence for people."""
+    if location.strip() == NO_BASE:
+        return Base(NO_BASE, NO_BASE, ONLY_JUDGES, ok=False)
     found = _look(location.strip())
     return Base(location.strip(), found.kind, found.sentence, found.ok, found.size_px)
 
@@ -58,6 +65,8 @@ def is_embedded(location: str) -> bool:
 
 def short(location: str) -> str:
     """A base model's name without the folders before it."""
+    if location == NO_BASE:
+        return "no base model"
     return location if is_embedded(location) else Path(location).name or location
 
 

@@ -1,12 +1,31 @@
-"""Which pattern leads so far, and how sure that is."""
+"""Which pattern leads so far, how sure that is, and whether it holds on pictures that nothing was chosen by."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.analysis import Tables, ranked_patterns
-from workbench.contrast import noise_floor, trainings
+import pandas as pd
+
+from workbench.analysis import Tables, of_role, ranked_patterns
+from workbench.contrast import cell_means, noise_floor, t_interval, told_apart, trainings
+from workbench.metrics import METRICS
+
+LEADERS = 3  # patterns at most that are looked at on fresh seeds
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """The chosen checkpoints on the confirmation seeds, which took no part in the choice.
+
+    The best of many owes a part of its value to luck, and that part is not there a second time.
+    """
+
+    value: float  # mean of prompt means
+    low: float  # 95 % interval over prompts; missing with one
+    high: float
+    n_prompts: int
+    n_pictures: int
 
 
 @dataclass(frozen=True)
@@ -24,6 +43,7 @@ class Best:
     checkpoint_ids: tuple[int, ...]
     wording: str  # a code of workbench.verdicts
     params: Mapping[str, Any]
+    fresh: Fresh | None = None  # None where no fresh pictures were measured
 
 
 def best_so_far(tables: Tables, metric: str | None = None) -> Best | None:
@@ -34,14 +54,11 @@ def best_so_far(tables: Tables, metric: str | None = None) -> Best | None:
     are all wrecked don't take part, and the second is never the same LoRA under another name.
     """
     metric = metric or tables.main_metric
-    ranked = ranked_patterns(tables.checkpoints, tables.dataset_id, metric)
-    ranked = ranked[ranked["n_wrecked"] < ranked["n_runs"]].dropna(subset=[metric])
+    ranked = in_the_running(tables, metric)
     if ranked.empty:
         return None
-    trained = trainings(tables)
     first = ranked.iloc[0]
-    others = ranked[[trained[pattern] != trained[first["pattern_id"]] for pattern in ranked["pattern_id"]]]
-    second = others.iloc[0] if len(others) else None
+    second = ranked.iloc[1] if len(ranked) > 1 else None
     value, n = float(first[metric]), int(first["n_seeds"])
     noise = noise_floor(tables.checkpoints, metric)
     half = noise.half_width(n) if noise else math.nan
@@ -49,6 +66,7 @@ def best_so_far(tables: Tables, metric: str | None = None) -> Best | None:
     if second is not None and noise and min(n, second["n_seeds"]) > 1:
         ahead = abs(value - float(second[metric])) > noise.half_width(n, int(second["n_seeds"]))
         code = "best_leads" if ahead else "best_close"
+    fresh = on_fresh_seeds(tables, first["checkpoint_ids"], metric)
     about = {
         "metric": metric,
         "a": str(first["label"]),
@@ -58,6 +76,7 @@ def best_so_far(tables: Tables, metric: str | None = None) -> Best | None:
         "low": value - half,
         "high": value + half,
         "n_a": n,
+        "fresh": vars(fresh) if fresh else None,
     }
     return Best(
         pattern_id=int(first["pattern_id"]),
@@ -71,4 +90,45 @@ def best_so_far(tables: Tables, metric: str | None = None) -> Best | None:
         checkpoint_ids=tuple(first["checkpoint_ids"]),
         wording=code,
         params=about,
+        fresh=fresh,
     )
+
+
+def in_the_running(tables: Tables, metric: str) -> pd.DataFrame:
+    """Rows of the ranking that can be called best: measured, not wrecked, each LoRA under one name only."""
+    ranked = ranked_patterns(tables.checkpoints, tables.dataset_id, metric)
+    ranked = ranked[ranked["n_wrecked"] < ranked["n_runs"]].dropna(subset=[metric])
+    trained = trainings(tables)
+    return ranked[~pd.Series([trained[pattern] for pattern in ranked["pattern_id"]], index=ranked.index).duplicated()]
+
+
+def leaders(tables: Tables, metric: str | None = None) -> list[int]:
+    """The checkpoints that have to stand on fresh seeds: the chosen ones (one of each run) of the leading pattern.
+
+    So do those of the patterns behind it that can't be told apart from it over the same prompts and seeds, with
+    the first no more than LEADERS patterns.
+    """
+    metric = metric or tables.main_metric
+    ranked = in_the_running(tables, metric)
+    if ranked.empty:
+        return []
+    cells = [
+        cell_means(tables.previews, pd.DataFrame({"checkpoint_id": chosen}), metric)
+        for chosen in ranked["checkpoint_ids"]
+    ]
+    close = [
+        chosen
+        for chosen, own in zip(ranked["checkpoint_ids"], cells, strict=True)
+        if not told_apart((own - cells[0]).dropna().groupby("prompt").mean())
+    ]
+    return [checkpoint for chosen in close[:LEADERS] for checkpoint in chosen]
+
+
+def on_fresh_seeds(tables: Tables, checkpoint_ids: Collection[int], metric: str) -> Fresh | None:
+    """What some checkpoints are worth on the confirmation seeds: mean +- t(n - 1) x sd / sqrt(n) over prompts."""
+    rows = tables.previews[tables.previews["is_confirm"] & tables.previews["checkpoint_id"].isin(list(checkpoint_ids))]
+    values = of_role(rows, METRICS[metric].role).dropna(subset=[METRICS[metric].column])
+    if values.empty:
+        return None
+    each = [float(value) for value in values.groupby("prompt")[METRICS[metric].column].mean()]
+    return Fresh(*t_interval(each), len(each), len(values))

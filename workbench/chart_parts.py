@@ -32,7 +32,7 @@ def score_axis(measured: Metric) -> alt.Y:
 
 
 def number_axis(measured: Metric) -> alt.Axis:
-    if measured.number == ".0%":
+    if measured.is_share:
         return alt.Axis(format=".0%", tickCount=TICKS)
     return alt.Axis(tickCount=TICKS)
 

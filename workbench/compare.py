@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from workbench.gallery import checkpoint_text, flaw_of, preview_url, records
+from workbench.gallery import checkpoint_text, flaw_of, preview_url, prompt_text, records
 
 Row = dict[str, Any]
 
@@ -70,7 +70,7 @@ def compare(table: pd.DataFrame, a: int, b: int, held: Collection[str] = ()) -> 
     names = comparable(table)
     pairs = [
         Pair(
-            own_a[cell]["text"],
+            prompt_text(own_a[cell]),
             f"seed {cell[1]}",
             side(own_a[cell], held),
             side(own_b[cell], held),

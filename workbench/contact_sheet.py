@@ -15,8 +15,9 @@ from sqlite_utils import Database
 from db import library, results
 from workbench.analysis import Tables
 from workbench.bases import short
-from workbench.gallery import flaw_of, records
+from workbench.gallery import UNSEEN, flaw_of, prompt_text, records
 from workbench.plan import EvalPlan, plan_of
+from workbench.views import seen_words
 from workbench.workspace import Workspace
 
 SHAPE = 1.0  # width / height that a sheet comes near to, by how many blocks its rows stand in
@@ -66,6 +67,7 @@ class Sheet:
     lines: tuple[Line, ...]
     photos: tuple[Path, ...]
     footer: str
+    seen: str = UNSEEN  # whether a training saw the photos
 
 
 def sheet_of(
@@ -120,7 +122,7 @@ def sheet_of(
     eyes: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for row in base:
         eyes.setdefault((row["base_model"], row["clip_skip"]), []).append(row)
-    texts = {row["prompt"]: row["text"] for row in [*base, *trained]}
+    texts = {row["prompt"]: prompt_text(row) for row in [*base, *trained]}
     several = len({seed for _, seed in cells}) > 1
     head = tuple(line("without LoRA", short_eyes(each, eyes), rows) for each, rows in eyes.items())
     lines = tuple(line(rows[0]["label"], _which(rows[0]), rows) for rows in ordered)
@@ -131,6 +133,7 @@ def sheet_of(
         lines,
         tuple(ws.path(photo["file"]) for photo in photos),
         footer(plan, seeds, any(spot.waits for row in lines for spot in row.spots)),
+        seen_words(db, project),
     )
 
 
@@ -178,7 +181,7 @@ def draw(sheet: Sheet, tile: int = TILE_PX) -> Image.Image:
     pen = ImageDraw.Draw(page)
     write(pen, (PAD, PAD), sheet.title, TITLE, width - 2 * PAD)
     if sheet.photos:
-        draw_photos(page, pen, sheet.photos, tile, PAD + TOP)
+        draw_photos(page, pen, sheet, tile, PAD + TOP)
     per_block = math.ceil(len(sheet.lines) / blocks)
     for number in range(blocks):
         left = PAD + number * (block + 2 * PAD)
@@ -207,12 +210,12 @@ def draw_columns(pen: ImageDraw.ImageDraw, columns: Sequence[str], left: int, to
             write(pen, (left + number * (tile + GAP), y + 18 * place), words, SMALL, tile, FAINT)
 
 
-def draw_photos(page: Image.Image, pen: ImageDraw.ImageDraw, photos: Sequence[Path], tile: int, top: int) -> None:
+def draw_photos(page: Image.Image, pen: ImageDraw.ImageDraw, sheet: Sheet, tile: int, top: int) -> None:
     """The real person, as many photos as fit."""
     fit = (page.width - 2 * PAD - LABEL_PX) // (tile + GAP)
     write(pen, (PAD, top + tile // 2 - 22), "reference photos", NAME, LABEL_PX - 8)
-    write(pen, (PAD, top + tile // 2 + 2), "real, not trained on", SMALL, LABEL_PX - 8, FAINT)
-    for number, file in enumerate(photos[:fit]):
+    write(pen, (PAD, top + tile // 2 + 2), sheet.seen, SMALL, LABEL_PX - 8, FAINT)
+    for number, file in enumerate(sheet.photos[:fit]):
         draw_spot(page, pen, Spot(file), PAD + LABEL_PX + number * (tile + GAP), top, tile)
 
 

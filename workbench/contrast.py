@@ -1,7 +1,7 @@
 """Is a difference between two patterns more than chance? Paired differences and the noise of seeds alone."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -214,6 +214,18 @@ def t_interval(values: Sequence[float]) -> tuple[float, float, float]:
     return mean, mean - half, mean + half
 
 
+def told_apart(gaps: Iterable[float]) -> bool:
+    """Whether the differences in several prompts say that there is one: their 95 % interval excludes 0.
+
+    One prompt's says nothing; one and the same difference in each of several prompts does.
+    """
+    each = [float(gap) for gap in gaps]
+    mean, low, high = t_interval(each)
+    if math.isnan(low):
+        return len(each) > 1 and abs(mean) > TINY
+    return not low <= 0 <= high
+
+
 def wording(
     metric: str,
     interval: tuple[float, float, float],
@@ -229,7 +241,7 @@ def wording(
     checkpoints can differ, no more.
     """
     diff, low, high = interval
-    if wrecked and METRICS[metric].source == "automatic" and metric != "face_rate":
+    if wrecked and METRICS[metric].source == "automatic" and not METRICS[metric].counts_misses:
         return "wrecked"  # no face to measure; and CLIP may find more of a prompt in noise than in a picture
     if math.isnan(diff):
         return "nothing_shared"
@@ -289,12 +301,18 @@ def contrast_table(tables: Tables, metric: str) -> pd.DataFrame:
                 **{name: getattr(result, name) for name in CONTRAST_COLUMNS if hasattr(result, name)},
                 "unit": tables.metric(metric).unit,
                 "wrecked": wrecked_labels(result.wrecked),
-                "sentence": verdict(result.wording, about),
+                "sentence": f"{verdict(result.wording, about)}{taken_as_equal(pair)}",
             }
         )
     table = pd.DataFrame(rows, columns=CONTRAST_COLUMNS)
     first = table["diff"].astype("float64").abs().mask(table["wording"] == "wrecked", math.inf)
     return table.loc[first.sort_values(ascending=False, kind="stable").index].reset_index(drop=True)
+
+
+def taken_as_equal(pair: Contrast) -> str:
+    """What a verdict rests on besides: settings that are known of neither pattern; empty where all are known."""
+    names = ", ".join(about_setting(name).label for name in pair.taken_as_equal)
+    return f" Taken as equal, since known of neither: {names}." if names else ""
 
 
 def distinct(tables: Tables) -> list[Contrast]:

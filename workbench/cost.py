@@ -9,11 +9,13 @@ from sqlite_utils import Database
 from db import costs, library
 from trainer import EMBEDDED_BASES
 from trainer.config import TrainConfig, parse_config
+from workbench.best import LEADERS
+from workbench.closer import AT_LEAST, looks_twice
 from workbench.device import known_device, known_precisions
 from workbench.patterns import Asked, contrasts_among, listed, unsaved
 from workbench.plan import EvalPlan, plan_of
 from workbench.wanted import SETTINGS, Eyes, main_eyes, other_eyes
-from workbench.words import duration
+from workbench.words import between, duration
 
 SD1_BYTES_PER_DIM = 144e6 / 128  # of an fp16 file with 192 U-Net and 72 text encoder modules
 MOMENTS = {  # fp32 copies of the weights that an optimiser keeps; AdaFactor's rows and columns are small
@@ -38,24 +40,26 @@ class Cost:
     updates: int
     images: int
     files: int
-    previews: int
-    seconds: float | None
+    previews: int  # at least
+    seconds: float | None  # with the previews of ``perhaps``
     bytes: float | None
+    perhaps: int = 0  # more previews, if every checkpoint turns out to be promising
 
     @property
     def sentence(self) -> str:
         """All of it for people."""
         if not self.runs:
             return "Nothing to train."
+        about = "at most about" if self.perhaps else "about"
         time = (
-            f"about {duration(self.seconds)}"
+            f"{about} {duration(self.seconds)}"
             if self.seconds is not None
             else "hours not measured yet: known once a run on this base, size and device has trained"
         )
-        size = f"about {self.bytes / 1e9:.2g} GB" if self.bytes is not None else "GB not measured yet"
+        size = f"{about} {self.bytes / 1e9:.2g} GB" if self.bytes is not None else "GB not measured yet"
         return (
             f"{self.runs:,} run{'s' if self.runs != 1 else ''}: {self.updates:,} updates, {self.images:,} images seen, "
-            f"{self.files:,} LoRA files, {self.previews:,} previews; {time}; {size}."
+            f"{self.files:,} LoRA files, {between(self.previews, self.perhaps)} previews; {time}; {size}."
         )
 
 
@@ -70,21 +74,35 @@ def cost(db: Database, project_id: int, wanted: Sequence[TrainConfig]) -> Cost |
     totals = [config.total_updates(n_photos) for config in wanted]
     files = [len(config.save_points(n_photos)) for config in wanted]
     seen = previews(db, project_id, wanted, files, plan)
+    most = previews(db, project_id, wanted, files, plan, most=True) if plan.scan_seeds or plan.confirm_seeds else seen
     return Cost(
         len(wanted),
         sum(totals),
         sum(config.images_seen(total, n_photos) for config, total in zip(wanted, totals, strict=True)),
         sum(files),
         seen.total(),
-        seconds(db, wanted, totals, seen),
-        size(db, wanted, files, seen.total(), plan),
+        seconds(db, wanted, totals, most),
+        size(db, wanted, files, most.total(), plan),
+        most.total() - seen.total(),
     )
 
 
 def previews(
-    db: Database, project_id: int, wanted: Sequence[TrainConfig], files: Sequence[int], plan: EvalPlan
+    db: Database,
+    project_id: int,
+    wanted: Sequence[TrainConfig],
+    files: Sequence[int],
+    plan: EvalPlan,
+    most: bool = False,
 ) -> Counter[str]:
-    """How many previews each base draws: of every file, of the base rows, and of the plan's variants."""
+    """How many previews each base draws: of every file, of the base rows, and of the plan's variants.
+
+    At least; ``most``: if every checkpoint turns out to be promising, and these patterns lead.
+    """
+    project = library.project(db, project_id)
+    assert project is not None
+    twice = looks_twice(plan, project) and not most
+    leading = dict(Counter(config.hash for config in wanted).most_common(LEADERS if most else 0))
     added = [Asked("", config) for config in dict.fromkeys(wanted)]
     both = [*listed(db, project_id), *unsaved(added)]
     hashes = {pattern.pattern_id: pattern.hash for pattern in both}
@@ -97,7 +115,9 @@ def previews(
     for config, n_files in zip(wanted, files, strict=True):
         main = main_eyes(plan, config)
         rows[main] = len(plan.base_row_cells())
-        found[main.base_model] += n_files * len(plan.cells())
+        full = min(n_files, AT_LEAST) if twice else n_files
+        found[main.base_model] += full * len(plan.cells()) + (n_files - full) * len(plan.scan_cells())
+        found[main.base_model] += len(plan.confirm_cells()) if config.hash in leading else 0
         for eyes in other_eyes(plan, config, pairs.get(config.hash, set())):
             rows.setdefault(eyes, len(plan.identity_cells()))
             found[eyes.base_model] += len(plan.identity_cells())

@@ -9,10 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from db import library
-from workbench.judges import list_judges
+from workbench.judges import fitting, list_judges
 from workbench.workspace import Workspace
 
 LOW_DISK_GB = 5.0
+NO_JUDGE_OF_REAL_PEOPLE = {
+    "face": "none for photos of real people. Get one with: python -m workbench doctor --download buffalo_l (weights "
+    "for non-commercial research only), or install dlib, free for any use: requirements-dlib.txt says how",
+    "clip": "none for photos of real people. Get one with: python -m workbench doctor --download "
+    "ViT-B-32/laion2b_s34b_b79k",
+}
 NETWORK_FILESYSTEMS = {"nfs", "nfs4", "cifs", "smbfs", "smb3", "9p", "drvfs", "fuse.sshfs", "afpfs"}
 
 
@@ -64,12 +70,9 @@ def _judges() -> list[Finding]:
         Finding("ok", f"Judge: {j.kind}", f"{j.name} ({j.version}); licence: {j.licence}; valid for: {j.world}")
         for j in list_judges()
     ]
-    if not any(j.kind == "face" and j.name != "embedded" for j in list_judges()):
-        text = (
-            "no face pack for photos of real people. Get one with: python -m workbench doctor --download buffalo_l "
-            "(weights for non-commercial research only)"
-        )
-        found.append(Finding("warn", "Judge: face", text))
+    for kind, text in NO_JUDGE_OF_REAL_PEOPLE.items():
+        if fitting(kind, synthetic=False) == "none":
+            found.append(Finding("warn", f"Judge: {kind}", text))
     return found
 
 

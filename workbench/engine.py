@@ -194,16 +194,27 @@ class Engine:
     def fill(self, command: Command) -> None:
         """Render the cells of one checkpoint, or of the base row, and write their files.
 
-        Whoever wants us to stop doesn't wait for all of them: the worker asks again for what is missing.
+        A broken picture of half precision is drawn once more in fp32, alone: it is not kept, but how it came out
+        tells whether the precision or the weights are to blame. Whoever wants us to stop doesn't wait for all of
+        them: the worker asks again for what is missing.
         """
-        from trainer.preview import Cell, Sampling, render
+        from trainer.preview import Cell, Picture, Sampling, render
+        from workbench.picture import picture_status
         from workbench.preview_file import write_preview
 
         cells = [Cell(c["key"], c["text"], c["seed"], c["strength"]) for c in command["cells"]]
         lora = Path(command["lora"]) if command["lora"] else None
         base = self.base(command["base"])
         vae = self.vae(command.get("vae"))
-        for picture in render(base, lora, cells, Sampling(**command["sampling"]), vae=vae):
+        sampling = Sampling(**command["sampling"])
+
+        def in_fp32(picture: Picture, status: str) -> str | None:
+            if status == "ok" or not picture.half:
+                return None
+            [again] = render(base, lora, [picture.cell], sampling, vae=vae, full=True)
+            return picture_status(again.pixels, again.finite)
+
+        for picture in render(base, lora, cells, sampling, vae=vae):
             files = write_preview(Path(command["out"]), picture.pixels, picture.finite)
             self.emit(
                 {
@@ -212,6 +223,7 @@ class Engine:
                     "key": picture.cell.key,
                     **files,
                     "seconds": picture.seconds,
+                    "in_fp32": in_fp32(picture, files["status"]),
                 }
             )
             if self.interrupted():
@@ -231,8 +243,12 @@ class Engine:
         self.emit({"event": "Calibrated", "id": command["id"], **result})
 
     def score(self, command: Command) -> None:
-        scores = self.judges().score(command["metric"], command["judge"], command["photos"], command["pictures"])
-        self.emit({"event": "Scored", "id": command["id"], "scores": scores})
+        """Judge pictures batch by batch. A batch is told as it comes, so that a kill loses one at most."""
+        for rows in self.judges().score(command["judge"], command["photos"], command["pictures"]):
+            self.emit({"event": "Scores", "id": command["id"], "scores": rows})
+            if self.interrupted():
+                break
+        self.emit({"event": "Scored", "id": command["id"]})
 
 
 def failure(command: Command, error: Exception) -> dict[str, Any]:
@@ -259,6 +275,7 @@ def why(error: Exception) -> tuple[str, dict[str, Any]]:
         "JudgeUnavailable": "unavailable",
         "PreviewError": "bad_config",
         "VaeError": "bad_base",
+        "WrongWorld": "outside_world",
     }
     message = str(error) if name in codes else f"{name}: {error}"
     return codes.get(name, "error"), {"message": message}

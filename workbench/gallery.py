@@ -9,11 +9,12 @@ import pandas as pd
 from workbench.bases import short
 from workbench.metrics import HUMAN_AXES
 from workbench.plan import EvalPlan
-from workbench.sentences import score_status
+from workbench.sentences import in_fp32, score_status
 
 Row = dict[str, Any]
 
 PICTURES = "/app/static"  # where the launcher serves them
+UNSEEN = "real, not trained on"
 GRID_COLUMNS = [
     "token",
     "checkpoint_id",
@@ -21,6 +22,8 @@ GRID_COLUMNS = [
     "label",
     "train_seed",
     "updates",
+    "images_seen",
+    "epoch",
     "is_base",
     "is_final",
     "base_model",
@@ -145,8 +148,11 @@ def choose(
 
 
 def shown_seeds(plan: EvalPlan) -> tuple[int, ...]:
-    """Preview seeds for a quick look: two at most, without the first, whose pictures people rate and may wait."""
-    return plan.seeds[1:][-2:] or plan.seeds
+    """Preview seeds for a quick look: two at most, without the first, whose pictures people rate and may wait.
+
+    None (that is: all) where pictures were made elsewhere, since not every prompt has every seed there.
+    """
+    return () if plan.elsewhere else plan.seeds[1:][-2:] or plan.seeds
 
 
 def preview_grid(table: pd.DataFrame, plan: EvalPlan, held: Collection[str] = ()) -> Grid:
@@ -160,7 +166,7 @@ def preview_grid(table: pd.DataFrame, plan: EvalPlan, held: Collection[str] = ()
     eyes = {(row["base_model"], row["clip_skip"]) for row in trained}
     base = [row for row in every if row["is_base"] and (not eyes or (row["base_model"], row["clip_skip"]) in eyes)]
     cells = sorted({(row["prompt"], row["seed"]) for row in trained or base})
-    texts = {row["prompt"]: row["text"] for row in [*trained, *base]}
+    texts = {row["prompt"]: prompt_text(row) for row in [*trained, *base]}
     columns = tuple(Column(texts[prompt], f"seed {seed}") for prompt, seed in cells)
     alone: dict[tuple[str, int], list[Row]] = {}
     for row in base:
@@ -173,6 +179,11 @@ def preview_grid(table: pd.DataFrame, plan: EvalPlan, held: Collection[str] = ()
     return Grid("prompt, preview seed", columns, tuple(rows))
 
 
+def prompt_text(row: Mapping[str, Any]) -> str:
+    """A preview's prompt; of one that was made elsewhere its number may be all that is known."""
+    return row["text"] or f"prompt {row['prompt'] + 1}"
+
+
 def records(table: pd.DataFrame) -> list[Row]:
     """The rows of a preview table with what a grid shows, as plain values: to_dict takes 30 times as long."""
     columns = {name: table[name].tolist() for name in GRID_COLUMNS}
@@ -182,7 +193,15 @@ def records(table: pd.DataFrame) -> list[Row]:
 def checkpoint_text(row: Mapping[str, Any]) -> str:
     """Which checkpoint of its pattern a preview is of."""
     final = " · final: trained on all photos" if row["is_final"] else ""
-    return f"seed {row['train_seed']} · {int(row['updates']):,} updates{final}"
+    seed = f"seed {row['train_seed']} · " if row["train_seed"] >= 0 else ""
+    return f"{seed}{saved_at(row)}{final}"
+
+
+def saved_at(row: Mapping[str, Any]) -> str:
+    """When in its training a checkpoint was saved; of one made elsewhere the epoch may be all that is known."""
+    if not row["images_seen"] and pd.notna(row["epoch"]):
+        return f"epoch {row['epoch']:g}"
+    return f"{int(row['updates']):,} updates"
 
 
 def _base_name(eyes: tuple[str, int], every: Collection[tuple[str, int]]) -> str:
@@ -218,15 +237,15 @@ def flaw_of(row: Mapping[str, Any]) -> str:
     return ""
 
 
-def photo_row(photos: Iterable[Mapping[str, Any]], n_columns: int) -> GridRow:
+def photo_row(photos: Iterable[Mapping[str, Any]], n_columns: int, seen: str = UNSEEN) -> GridRow:
     """Reference photos as a row of a grid: as many as fit."""
     tiles = [Tile(photo_url(photo), f"reference photo {number}") for number, photo in enumerate(photos, 1)]
-    return GridRow("reference photos", "real, not trained on", "", tuple(tiles[:n_columns]))
+    return GridRow("reference photos", seen, "", tuple(tiles[:n_columns]))
 
 
-def with_photos(grid: Grid, photos: Iterable[Mapping[str, Any]]) -> Grid:
-    """The grid with a row of reference photos on top."""
-    return replace(grid, rows=(photo_row(photos, len(grid.columns)), *grid.rows))
+def with_photos(grid: Grid, photos: Iterable[Mapping[str, Any]], seen: str = UNSEEN) -> Grid:
+    """The grid with a row of reference photos on top. ``seen``: whether a training saw them, in words."""
+    return replace(grid, rows=(photo_row(photos, len(grid.columns), seen), *grid.rows))
 
 
 def matrix_grid(
@@ -284,14 +303,15 @@ def checkpoint_grid(
 
 def facts(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What a preview shows and how it was judged, as (name, value), without the settings of its pattern."""
-    named: list[tuple[str, str]] = [("prompt", row["text"]), ("preview seed", str(row["seed"]))]
+    named: list[tuple[str, str]] = [("prompt", prompt_text(row)), ("preview seed", str(row["seed"]))]
+    seen = f"{row['images_seen']:,} images seen" if row["images_seen"] else "images seen: not known"
     if row["is_base"]:
         named.append(("LoRA", "none: the base model alone"))
     else:
         named += [
             ("pattern", row["label"]),
-            ("training seed", str(row["train_seed"])),
-            ("checkpoint", f"{row['updates']:,} updates, {row['images_seen']:,} images seen"),
+            ("training seed", str(row["train_seed"]) if row["train_seed"] >= 0 else "not known"),
+            ("checkpoint", f"{saved_at(row)}, {seen}"),
             ("LoRA strength", f"{row['strength']:g}"),
         ]
     return [*named, *judged(row)]
@@ -306,6 +326,8 @@ def judged(row: Mapping[str, Any]) -> list[tuple[str, str]]:
         found.append(("likeness", f"cosine {row['likeness_raw']:.3f}, {score_status('not_calibrated')}"))
     else:
         found.append(("likeness", no_score(row["face_status"])))
+    if isinstance(row["in_fp32"], str):
+        found.append(("drawn again", in_fp32(row["in_fp32"])))
     if pd.notna(row["face_px"]):
         found.append(("face", f"{row['face_px']:.0f} px"))
     if pd.notna(row["clip_t"]):

@@ -10,7 +10,7 @@ from db import results, reuse
 from workbench import bases
 from workbench import plan as plans
 from workbench.plan import EvalPlan
-from workbench.wanted import Wanted, base_row, of_checkpoint, pictures_of, same_pictures, wanted
+from workbench.wanted import Wanted, base_row, has_file, of_checkpoint, pictures_of, same_pictures, wanted
 from workbench.workspace import Workspace
 
 Row = dict[str, Any]
@@ -31,7 +31,8 @@ class Job:
 def fill_jobs(ws: Workspace, db: Database, project: Row) -> Iterator[Job]:
     """Jobs for all missing previews of a project under its current plan: base rows first, then checkpoints.
 
-    What an earlier plan has drawn alike is taken over on the way.
+    What an earlier plan has drawn alike is taken over on the way. Asked again, it gives what is still missing, and
+    more only where new scores call for a closer look.
     """
     plan = plans.plan_of(db, project["id"])
     for item in wanted(db, project["id"], plan):
@@ -43,13 +44,15 @@ def fill_jobs(ws: Workspace, db: Database, project: Row) -> Iterator[Job]:
 def base_row_job(ws: Workspace, db: Database, project: Row, run: Row) -> Job | None:
     """The missing cells of the base row that a run is compared with, or None when it is complete."""
     plan = plans.plan_of(db, project["id"])
-    return _fill_job(ws, db, project, plan, base_row(plan, run))
+    return None if plan.elsewhere else _fill_job(ws, db, project, plan, base_row(plan, run))
 
 
 def checkpoint_job(ws: Workspace, db: Database, project: Row, run: Row, checkpoint: Row) -> Job | None:
-    """The missing cells of a checkpoint, or None when it is complete."""
+    """What is missing of the first look at a checkpoint, or None when that is complete or it has no file."""
     plan = plans.plan_of(db, project["id"])
-    return _fill_job(ws, db, project, plan, of_checkpoint(plan, run, checkpoint))
+    if plan.elsewhere or not has_file(checkpoint):
+        return None
+    return _fill_job(ws, db, project, plan, of_checkpoint(plan, project, run, checkpoint))
 
 
 def _fill_job(ws: Workspace, db: Database, project: Row, plan: EvalPlan, item: Wanted) -> Job | None:
@@ -96,4 +99,4 @@ def _fill_job(ws: Workspace, db: Database, project: Row, plan: EvalPlan, item: W
             "clip_skip": item.eyes.clip_skip,
         },
     }
-    return Job(("fill", *about.values()), command, about)
+    return Job(("fill", item.look, *about.values()), command, about)

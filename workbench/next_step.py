@@ -1,11 +1,13 @@
 """The next thing to do in a project: one sentence, one page."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlite_utils import Database
 
 from db import library
 from workbench import patterns, rating
+from workbench.plan import plan_of
 from workbench.progress import Progress
 
 
@@ -21,6 +23,8 @@ def next_step(db: Database, project_id: int, now: Progress, rater: str) -> Step:
     """The one thing that brings a project forward now."""
     project = library.project(db, project_id)
     assert project is not None
+    if plan_of(db, project_id).elsewhere:
+        return elsewhere_step(db, project, rater)
     if project["dataset_id"] is None:
         return Step("Add photos of your subject", "photos")
     if not patterns.listed(db, project_id):
@@ -33,3 +37,11 @@ def next_step(db: Database, project_id: int, now: Progress, rater: str) -> Step:
     if now.running or now.runs_queued:
         return Step("Watch the training", "queue")
     return Step("See which setting helped", "charts")
+
+
+def elsewhere_step(db: Database, project: dict[str, Any], rater: str) -> Step:
+    """The same where all pictures were made elsewhere: nothing is trained."""
+    waiting = len(rating.waiting(db, project, rater))
+    if waiting:
+        return Step(f"Rate {waiting} pictures blind", "rate")
+    return Step("Look at all pictures", "gallery")

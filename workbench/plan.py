@@ -95,6 +95,20 @@ class EvalPlan(BaseModel):
         """The same cells without a LoRA: strength means nothing there, so one strength stands for all."""
         return [cell for cell in self.cells() if cell[2] == self.main_strength]
 
+    def scan_cells(self) -> list[tuple[int, int, float]]:
+        """What every checkpoint is looked at with first: all prompts at the main strength, with the first seeds.
+
+        Without ``scan_seeds`` there is no first look: these are all cells.
+        """
+        first = self.seeds[: self.scan_seeds]
+        return [cell for cell in self.base_row_cells() if cell[1] in first] if self.scan_seeds else self.cells()
+
+    def confirm_cells(self) -> list[tuple[int, int, float]]:
+        """What the leading checkpoints are looked at with last: all prompts at the main strength, with fresh seeds."""
+        return [
+            (prompt, seed, self.main_strength) for prompt in range(len(self.prompts)) for seed in self.confirm_seeds
+        ]
+
 
 DEFAULT_PLAN = EvalPlan(
     prompts=(

@@ -11,19 +11,21 @@ from typing import Any
 from pydantic import ValidationError
 from sqlite_utils import Database
 
-from db import library, results, reuse
+from db import library, results, reuse, runs
 from workbench import miniature
 from workbench.article import TOOL_PLAN, TOOL_PLAN_ASSUMED
 from workbench.bases import base_problem
+from workbench.closer import Closer, bounds, looks_twice
+from workbench.detectable import Detectable, Spread, detectable, spreads
 from workbench.plan import DEFAULT_PLAN, EvalPlan, Variant, plan_of
 from workbench.wanted import pictures_of, same_pictures, wanted
-from workbench.words import duration
+from workbench.words import between, duration
 
 SEED_BELOW = 2**32
 STRENGTH_AT_MOST = 3.0
 SIDES = (16, 4096)  # px
-EMPTY_IS_NONE = ("size", "preview_base", "vae", "clip_skip")
-SEVERAL = ("seeds", "strengths")
+EMPTY_IS_NONE = ("size", "preview_base", "vae", "clip_skip", "scan_seeds")
+SEVERAL = ("seeds", "strengths", "confirm_seeds")
 NAMES = {
     "seeds": "A preview seed",
     "strengths": "A LoRA strength",
@@ -32,6 +34,8 @@ NAMES = {
     "sampler": "The sampler",
     "size": "The size",
     "clip_skip": "The clip skip",
+    "scan_seeds": "The number of seeds for the first look",
+    "confirm_seeds": "A confirmation seed",
 }
 ALLOWED = {
     "too_short": "at least one",
@@ -63,6 +67,11 @@ PRESETS = (
         "preset: photos of people",
         DEFAULT_PLAN,
         "For Stable Diffusion 1.x: 6 prompts that name the subject, 2 that don't.",
+    ),
+    Choice(
+        "preset: photos of people, coarse to fine",
+        DEFAULT_PLAN.model_copy(update={"scan_seeds": 1, "confirm_seeds": (201, 202, 203, 204)}),
+        "For many checkpoints: one seed of each first, all four of the promising ones, four fresh ones of the leaders.",
     ),
     Choice(
         "preset: the miniature", miniature.PLAN, "In words that the shipped base knows, at the guidance that suits it."
@@ -98,7 +107,7 @@ def typed_plan(plan: EvalPlan, typed: Mapping[str, Any]) -> EvalPlan:
     """A plan with what was typed in place of its own values; what is not named stays.
 
     ``prompts``: rows with text and role, ``variants``: rows with preview_base and clip_skip (those without any are
-    left out); ``seeds`` and ``strengths``: "101, 102"; the rest as text, of which EMPTY_IS_NONE may be empty.
+    left out); SEVERAL: "101, 102"; the rest as text, of which EMPTY_IS_NONE may be empty.
     Raises PlanError with all that is wrong.
     """
     values = {**plan.model_dump(), **{name: as_value(name, value) for name, value in typed.items()}}
@@ -133,12 +142,7 @@ def typed_variants(rows: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]
 
 def problems(plan: EvalPlan) -> list[str]:
     """What makes a plan useless though each of its values is allowed."""
-    found = [f"Preview seed {seed} is there {n} times." for seed, n in Counter(plan.seeds).items() if n > 1]
-    found += [
-        f"Preview seed {seed} must lie between 0 and {SEED_BELOW - 1}."
-        for seed in plan.seeds
-        if not 0 <= seed < SEED_BELOW
-    ]
+    found = seed_problems(plan)
     found += [f"LoRA strength {w:g} is there {n} times." for w, n in Counter(plan.strengths).items() if n > 1]
     found += [
         f"LoRA strength {w:g} must lie above 0 and be at most {STRENGTH_AT_MOST:g}. Without any LoRA is the base row, "
@@ -155,6 +159,28 @@ def problems(plan: EvalPlan) -> list[str]:
         found.append(wrong)
     twice = [n for n, variant in enumerate(plan.variants, 1) if variant in plan.variants[: n - 1]]
     found += [f"Variant {n} is there already." for n in twice]
+    return found
+
+
+def seed_problems(plan: EvalPlan) -> list[str]:
+    both = (*plan.seeds, *plan.confirm_seeds)
+    found = [f"Preview seed {seed} is there {n} times." for seed, n in Counter(plan.seeds).items() if n > 1]
+    found += [
+        f"Confirmation seed {seed} is there {n} times." for seed, n in Counter(plan.confirm_seeds).items() if n > 1
+    ]
+    found += [
+        f"Confirmation seed {seed} is a preview seed as well: what was chosen by it can't be confirmed by it. "
+        "Take another number."
+        for seed in sorted({*plan.seeds} & {*plan.confirm_seeds})
+    ]
+    found += [
+        f"Preview seed {seed} must lie between 0 and {SEED_BELOW - 1}." for seed in both if not 0 <= seed < SEED_BELOW
+    ]
+    if plan.scan_seeds and plan.scan_seeds >= len(plan.seeds):
+        found.append(
+            f"The first look takes {plan.scan_seeds} of {len(plan.seeds)} preview seeds, so nothing is left for a "
+            "closer one. Take fewer, or leave it empty."
+        )
     return found
 
 
@@ -197,6 +223,10 @@ def remarks(plan: EvalPlan, project: Mapping[str, Any]) -> list[str]:
             found.append(f"'{prompt.text}' is an identity prompt but does not name {trigger}: who should be in it?")
         if prompt.role == "neutral" and named:
             found.append(f"'{prompt.text}' is neutral but names {trigger}: likeness there would be taken for leakage.")
+    if plan.scan_seeds and not looks_twice(plan, project):
+        found.append(
+            "Nobody judges the first look, so every checkpoint gets all previews at once. Choose a judge below."
+        )
     return found
 
 
@@ -220,45 +250,74 @@ def _sentence(error: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Cost:
-    """What it takes to go over to a plan. Counts are of previews."""
+    """What it takes to go over to a plan. Counts are of previews, at least; those that depend on scores come on top."""
 
     to_render: int  # of the checkpoints that there are, base rows included
     taken_over: int  # drawn alike under other plans
     there: int  # drawn under this very plan
     each: int  # of every checkpoint to come
     per_preview: float | None  # seconds; None before anything was measured
+    perhaps: int = 0  # more to render, if every checkpoint turns out to be promising
+    each_perhaps: int = 0  # more of a checkpoint to come that is promising, or leads
+    detects: tuple[Detectable, ...] = ()  # what the plan can tell apart
 
     @property
     def sentence(self) -> str:
         """In words: what is rendered, how long it takes, what stays."""
-        here = f"{self.to_render:,} previews to render for the checkpoints that there are" if self.to_render else ""
+        here = ""
+        if self.to_render or self.perhaps:
+            here = f"{between(self.to_render, self.perhaps)} previews to render for the checkpoints that there are"
         if here and self.per_preview:
-            took = duration(self.to_render * self.per_preview)
-            here += f" (about {took}, at {self.per_preview:.2g} s each as measured)"
-        parts = [f"{here or 'no preview to render now'}, and {self.each:,} for each checkpoint to come."]
+            took = [duration(n * self.per_preview) for n in (self.to_render, self.to_render + self.perhaps) if n]
+            time = " to ".join(dict.fromkeys(took))
+            here += f" (about {time}, at {self.per_preview:.2g} s each as measured)"
+        each = between(self.each, self.each_perhaps)
+        parts = [f"{here or 'no preview to render now'}, and {each} for each checkpoint to come."]
         stays = self.taken_over + self.there
         if stays:
             parts.append(f"{stays:,} are drawn already and stay as they are, with their scores and marks.")
         return " ".join(parts)
 
 
-def cost_of(db: Database, project_id: int, plan: EvalPlan) -> Cost | None:
-    """What it takes to go over to a plan; None when it is the project's plan already."""
+def cost_of(db: Database, project_id: int, plan: EvalPlan, known: Mapping[str, Spread] | None = None) -> Cost | None:
+    """What it takes to go over to a plan; None when it is the project's plan already.
+
+    ``known``: the measured spread (:func:`workbench.detectable.spreads`), looked up where it is not given.
+    """
     project = library.project(db, project_id)
     if project is None or plan == plan_of(db, project_id):
         return None
     plan_id = next((row["id"] for row in db.table("plans").rows_where("hash = ?", [plan.hash])), None)
     drawn = same_pictures(db, project, plan)
-    to_render = taken_over = there = 0
-    for item in wanted(db, project_id, plan):
-        checkpoint_id = item.checkpoint["id"] if item.checkpoint else None
-        filled = results.filled_cells(db, plan_id, project_id, checkpoint_id, *item.eyes) if plan_id else set()
-        lacking = [cell for cell in item.cells if cell not in filled]
-        alike = sum(shown in drawn for shown in pictures_of(item, project, plan, lacking).values())
-        there += len(item.cells) - len(lacking)
-        taken_over += alike
-        to_render += len(lacking) - alike
-    return Cost(to_render, taken_over, there, len(plan.cells()), seconds_each(db, project_id, plan))
+    listed = runs.of_project(db, project_id)
+    twice = looks_twice(plan, project)
+    nears = [Closer()]  # where nothing depends on scores
+    if twice or plan.confirm_seeds:
+        nears = list(bounds(listed, {run["id"]: runs.checkpoints(db, run["id"]) for run in listed}))
+    counted = []
+    for near in nears:
+        to_render = taken_over = there = 0
+        for item in wanted(db, project_id, plan, near):
+            checkpoint_id = item.checkpoint["id"] if item.checkpoint else None
+            filled = results.filled_cells(db, plan_id, project_id, checkpoint_id, *item.eyes) if plan_id else set()
+            lacking = [cell for cell in item.cells if cell not in filled]
+            alike = sum(shown in drawn for shown in pictures_of(item, project, plan, lacking).values())
+            there += len(item.cells) - len(lacking)
+            taken_over += alike
+            to_render += len(lacking) - alike
+        counted.append((to_render, taken_over, there))
+    least, taken_over, there = counted[0]
+    first = len(plan.scan_cells() if twice else plan.cells())
+    return Cost(
+        least,
+        taken_over,
+        there,
+        first,
+        seconds_each(db, project_id, plan),
+        counted[-1][0] - least,
+        len(plan.cells()) + len(plan.confirm_cells()) - first,
+        tuple(detectable(plan, project, spreads(db, project_id) if known is None else known)),
+    )
 
 
 def seconds_each(db: Database, project_id: int, plan: EvalPlan) -> float | None:

@@ -9,6 +9,7 @@ from db import library
 from trainer import EMBEDDED_BASES
 from trainer.effective import inert
 from workbench import patterns
+from workbench.bases import NO_BASE
 from workbench.danger import dangers
 from workbench.device import DeviceInfo, known_device
 from workbench.patterns import Asked, Contrast, Pattern
@@ -72,26 +73,46 @@ def each_of(listed: Sequence[Pattern], n_photos: int, device: DeviceInfo | None,
 
 
 def judges(db: Database, project_id: int) -> list[Note]:
-    """Judges that don't know the people whom the base model draws: the embedded ones know synthetic people only."""
+    """Judges that don't know the people whom the base model draws: what they will refuse, or be unsure of."""
     project = library.project(db, project_id)
     assert project is not None
-    instead, listed = plan_of(db, project_id).preview_base, patterns.listed(db, project_id)
+    plan, listed = plan_of(db, project_id), patterns.listed(db, project_id)
+    instead = NO_BASE if plan.elsewhere else plan.preview_base
     drawn: dict[str, list[int]] = {} if listed else {instead or project["base_model"]: []}
     for pattern in listed:
         drawn.setdefault(instead or pattern.config.base_model, []).append(pattern.pattern_id)
+    chosen = {
+        "likeness": project["face_judge"],
+        "likeness for a second opinion": project["second_face_judge"],
+        "prompt adherence": project["clip_judge"],
+    }
     found = []
-    for what, judge in (("likeness", project["face_judge"]), ("prompt adherence", project["clip_judge"])):
+    for what, judge in chosen.items():
         for base, pattern_ids in drawn.items():
-            if judge == "none" or (judge == "embedded") == (base in EMBEDDED_BASES):
-                continue
-            why = (
-                f"knows synthetic people only, but the base model {base} draws others"
-                if judge == "embedded"
-                else "knows photos of real people, but the base model embedded draws synthetic ones only"
-            )
-            text = f"The judge of {what}, {judge}, {why}: its scores would mislead. Change it on the Home page."
-            found.append(Note("warn", text, tuple(pattern_ids)))
+            level, why = _unfit(judge, base)
+            if why:
+                found.append(Note(level, f"The judge of {what}, {judge}, {why}", tuple(pattern_ids)))
     return found
+
+
+def _unfit(judge: str, base: str) -> tuple[str, str]:
+    """Why a judge doesn't suit a base model, and how much that matters; empty where it does, or where nobody knows."""
+    change = "Change it on the Home page."
+    if judge == "none" or (judge == "embedded") == (base in EMBEDDED_BASES):
+        return "", ""
+    if base == NO_BASE:
+        return "info", "knows synthetic people only: photos of others it refuses, and there are no scores then."
+    if judge == "embedded":
+        return "warn", f"knows synthetic people only and refuses photos of others, but {base} draws others. {change}"
+    if judge == "dlib":
+        return "info", (
+            "was made for photos of real people. It tells the shipped synthetic people apart as well (AUC .993), but "
+            "less surely than the embedded judge."
+        )
+    return "warn", (
+        f"knows photos of real people, but the base model {base} draws synthetic ones only: its scores would mislead. "
+        f"{change}"
+    )
 
 
 def same_runs(listed: Sequence[Pattern], device: DeviceInfo | None) -> Iterable[Note]:

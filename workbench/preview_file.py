@@ -8,13 +8,14 @@ import numpy as np
 from PIL import Image
 
 from db.results import new_token
+from workbench.finish import finish
 from workbench.picture import picture_status
 
 THUMB_PX = 384  # longest side; a smaller picture keeps its size
 
 
 def write_preview(folder: Path, pixels: np.ndarray, finite: bool) -> dict[str, Any]:
-    """Write TOKEN.png and TOKEN.webp into ``folder``; return token, file names, size and status of the picture.
+    """Write TOKEN.png and TOKEN.webp into ``folder``; return token, file names, size, status and finish of the picture.
 
     pixels: uint8 (height, width, 3). Nothing is embedded in the files: a rater could read it.
     """
@@ -31,6 +32,7 @@ def write_preview(folder: Path, pixels: np.ndarray, finite: bool) -> dict[str, A
         "thumb": f"{token}.webp",
         "size_px": max(picture.size),
         "status": picture_status(pixels, finite),
+        **finish(pixels)._asdict(),
     }
 
 

@@ -1,8 +1,8 @@
 """One row per preview, with what its judges and the raters say of it; two scales never meet in one column."""
 
 import json
-from collections import Counter
-from pathlib import Path
+from collections.abc import Collection
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -10,17 +10,22 @@ from sqlite_utils import Database
 
 from db import library, ratings, results, runs
 from trainer.config import parse_config
-from workbench.judges import JudgeUnavailable, clip_judge_info, face_judge_info
+from workbench.beside import BESIDE_COLUMNS, beside, vectors_of
+from workbench.copying import copied_photo, is_face_copy, is_picture_copy
+from workbench.current_scores import SECOND, current_scores
+from workbench.eyes import Eyes, main_eyes
+from workbench.finish import Finish
 from workbench.likeness import on_scale
+from workbench.look import CLIP_I
 from workbench.metrics import COSINE_ZERO, HUMAN_AXES, STRANGERS
 from workbench.plan import EvalPlan, plan_of
+from workbench.scoring import CLIP_T, LIKENESS
 from workbench.sentences import score_status
-from workbench.wanted import Eyes, main_eyes
 
 Row = dict[str, Any]
 
 FACE_FOUND = ("ok", "several_faces", "small_face")
-RUN_COLUMNS = ["run_id", "pattern_id", "label", "train_seed", "dataset_id"]
+RUN_COLUMNS = ["run_id", "pattern_id", "label", "train_seed", "dataset_id", "saw_references"]
 CHECKPOINT_COLUMNS = [
     "checkpoint_id",
     "updates",
@@ -33,8 +38,22 @@ CHECKPOINT_COLUMNS = [
 ]
 INTEGERS = ["run_id", "pattern_id", "train_seed", "dataset_id", "checkpoint_id", "updates", "images_seen"]
 HUMAN_COLUMNS = [f"human_{axis}" for axis in HUMAN_AXES]
-FACE_NUMBERS = ["face_found", "likeness", "likeness_raw", "copy_gap", "face_px"]
-NONE_WHERE_MISSING = ["face_status", "clip_status", "zero"]  # pandas would make it NaN, which is true in an "if"
+FACE_NUMBERS = ["face_found", "recognised", "likeness", "likeness_raw", "copy_gap", "face_px"]
+SECOND_NUMBERS = ["second_likeness", "second_likeness_raw"]  # on the second judge's own scale
+COPY_NUMBERS = ["face_copy", "picture_copy", "copied"]
+NUMBERS = [
+    *FACE_NUMBERS,
+    *SECOND_NUMBERS,
+    "clip_t",
+    "clip_i",
+    *COPY_NUMBERS,
+    *BESIDE_COLUMNS,
+    *Finish._fields,
+    "epoch",
+    *HUMAN_COLUMNS,
+]
+# pandas would make it NaN, which is true in an "if"
+NONE_WHERE_MISSING = ["face_status", "second_face_status", "clip_status", "zero", "saw_references"]
 PREVIEW_COLUMNS = [
     "preview_id",
     "token",
@@ -48,15 +67,25 @@ PREVIEW_COLUMNS = [
     "is_main",
     "is_variant",
     "is_final",
+    "is_confirm",
     "picture_status",
+    "in_fp32",
     "face_status",
     "face_reason",
     *FACE_NUMBERS,
     "zero",
+    "second_face_status",
+    *SECOND_NUMBERS,
     "clip_status",
     "clip_reason",
     "clip_t",
+    "clip_i",
+    *COPY_NUMBERS,
+    "nearest_photo",
+    *Finish._fields,
+    *BESIDE_COLUMNS,
     "face_judge",
+    "second_face_judge",
     "clip_judge",
     *HUMAN_COLUMNS,
     "n_marks",
@@ -66,59 +95,85 @@ PREVIEW_COLUMNS = [
 def preview_table(db: Database, project_id: int) -> pd.DataFrame:
     """One row per preview of the current plan, base rows included; columns: PREVIEW_COLUMNS.
 
-    ``likeness`` is on the subject's scale (strangers 0, real photos 100); ``likeness_raw`` and ``clip_t``
-    are cosines; ``face_px`` is the side of the face in pixels; ``human_*`` are marks from 0 to 100, mean
-    over raters. ``zero`` says what 0 on the scale is, a key of metrics.ZEROS. ``face_status`` and
-    ``clip_status`` are the score's (a broken picture's own; None = not scored yet), ``face_reason`` and
-    ``clip_reason`` the same as a sentence, empty where there is nothing to say.
-    ``face_found`` is 1, 0 (no face, or a broken picture) or missing (not judged).
+    ``likeness`` is on the subject's scale (strangers 0, real photos 100); ``likeness_raw``, ``clip_t`` and ``clip_i``
+    (look: mean over the reference photos) are cosines; ``face_px`` is the side of the face in pixels; ``human_*`` are
+    marks from 0 to 100, mean over raters. ``zero`` says what 0 on the scale is, a key of metrics.ZEROS.
+    ``second_likeness`` is on the second judge's own scale: never on one axis with the first's. ``face_status``,
+    ``second_face_status`` and ``clip_status`` are the score's (a broken picture's own; None = not scored yet),
+    ``face_reason`` and ``clip_reason`` the same as a sentence, empty where there is nothing to say.
+    ``face_found`` is 1, 0 (no face, or a broken picture) or missing (not judged); ``recognised`` is 1 for a face at or
+    above the threshold of the scale, 0 for any other, for none and for a broken picture, missing without a threshold.
     ``copy_gap``: by how many points of the scale the face is nearer to the nearest training photo than to
-    the nearest reference photo, beyond what is usual for real photos. ``is_variant``: rendered on another base
-    or with another clip skip than the plan's main view. ``is_final``: its run was trained on the reference
-    photos too. ``is_main``: headline figures are about it, so neither of these, and rendered at the plan's main
-    strength (always so on the base row). ``attrs["left_out"]`` counts what is stored but not shown:
-    previews of other plans, scores of other judges and of other calibrations.
+    the nearest reference photo, beyond what is usual for real photos. ``face_copy``, ``picture_copy``: 1 where that
+    says "copied" (see workbench/copying.py), ``copied``: 1 where either does, ``nearest_photo``: the id of the training
+    photo to look at. Beside other previews: see :func:`workbench.beside.beside`. ``is_variant``: rendered on another
+    base or with another clip skip than the plan's main view (never so where it was made elsewhere). ``is_final``: its
+    run was trained on the reference photos too. ``is_confirm``: of a seed that nothing is chosen by. ``is_main``:
+    headline figures are about it, so none of these, and rendered at the plan's main strength (always so on the base
+    row). ``saw_references``: no, unknown or yes; None on the base row. ``attrs["left_out"]`` counts what is stored but
+    not shown: previews of other plans, scores of other judges and of other calibrations.
     """
     project = library.project(db, project_id)
     if project is None:
         raise LookupError(f"There is no project {project_id}. `python -m workbench status` lists them.")
     plan, plan_id = plan_of(db, project_id), project["plan_id"]
     stored = results.previews(db, project_id, plan_id) if plan_id else []
-    scores, left_out = current_scores(db, project, stored)
+    scores, judges, left_out = current_scores(db, project, stored)
+    scales = {row["id"]: row for row in results.calibrations(db, project_id)}
+    photos = train_photos(db, {row["dataset_id"] for row in scales.values()})
     marks = human_marks(db, project_id)
     headline = main_views(db, project_id, plan)
+    confirming = set(plan.confirm_seeds) - set(plan.seeds)
     rows = []
     for preview in stored:
         is_base, is_final = preview["checkpoint_id"] is None, bool(preview["final"])
+        is_confirm = preview["seed"] in confirming
         looked = Eyes(preview["base_model"], preview["clip_skip"])
         is_variant = looked not in headline.values() if is_base else looked != headline[preview["run_id"]]
+        is_variant = is_variant and bool(headline) and not plan.elsewhere
+        at_main = is_base or preview["strength"] == plan.main_strength
+        status = preview["status"]
         about = {
             "preview_id": preview["id"],
-            "picture_status": preview["status"],
+            "picture_status": status,
             "is_base": is_base,
             "is_last": bool(preview["is_last"]),
             "role": plan.prompts[preview["prompt"]].role,
-            "is_variant": is_variant and bool(headline),
+            "is_variant": is_variant,
             "is_final": is_final,
-            "is_main": not is_variant and not is_final and (is_base or preview["strength"] == plan.main_strength),
+            "is_confirm": is_confirm,
+            "is_main": at_main and not (is_variant or is_final or is_confirm),
         }
-        face = face_columns(scores.get((preview["id"], "likeness")), preview["status"])
-        clip = clip_columns(scores.get((preview["id"], "clip_t")), preview["status"])
+        likeness, second, clip_t, clip_i = (
+            scores.get((preview["id"], measure)) for measure in (LIKENESS, SECOND, CLIP_T, CLIP_I)
+        )
+        face = face_columns(likeness, status, scales)
+        other = second_columns(face_columns(second, status, scales))
+        clip = clip_columns(clip_t, clip_i, status)
+        copies = copy_columns(likeness, clip_i, status, scales, photos)
         said = marks.get(preview["same_as"] or preview["id"], {})
-        rows.append({"n_marks": 0, **preview, **about, **face, **clip, **said})
+        rows.append({"n_marks": 0, **preview, **about, **face, **other, **clip, **copies, **said})
     table = pd.DataFrame(rows, columns=PREVIEW_COLUMNS).astype(
         {
-            **dict.fromkeys(INTEGERS, "Int64"),
-            **dict.fromkeys([*FACE_NUMBERS, "clip_t", "epoch", *HUMAN_COLUMNS], "float64"),
-            **dict.fromkeys(["is_main", "is_variant", "is_final", "is_base", "is_last"], "bool"),
+            **dict.fromkeys([*INTEGERS, "nearest_photo"], "Int64"),
+            **dict.fromkeys(NUMBERS, "float64"),
+            **dict.fromkeys(["is_main", "is_variant", "is_final", "is_confirm", "is_base", "is_last"], "bool"),
             "n_marks": "int64",
         }
     )
     for column in NONE_WHERE_MISSING:
         table[column] = table[column].astype(object).where(table[column].notna(), None)
+    seer = judges[CLIP_I]
+    seen = vectors_of(db, project_id, plan_id, seer if seer is not None else -1)
+    table[BESIDE_COLUMNS] = beside(table, *seen)
     others = db.table("previews").count_where("project_id = ? and plan_id is not ?", [project_id, plan_id])
     table.attrs["left_out"] = {"previews_of_other_plans": others, **left_out}
     return table
+
+
+def train_photos(db: Database, datasets: Collection[int]) -> dict[int, list[int]]:
+    """Dataset version -> ids of its train photos, in the order in which judges get them."""
+    return {dataset: [photo["id"] for photo in library.photos(db, dataset, "train")] for dataset in datasets}
 
 
 def main_views(db: Database, project_id: int, plan: EvalPlan) -> dict[int, Eyes]:
@@ -126,7 +181,7 @@ def main_views(db: Database, project_id: int, plan: EvalPlan) -> dict[int, Eyes]
     return {run["id"]: main_eyes(plan, parse_config(run["config"])) for run in runs.of_project(db, project_id)}
 
 
-def face_columns(score: Row | None, picture_status: str) -> Row:
+def face_columns(score: Row | None, picture_status: str, scales: dict[int, Row]) -> Row:
     """What a likeness score says of a preview; a broken picture has no face, whoever looked."""
     status, reason = status_and_reason(score, picture_status)
     broken = picture_status != "ok"
@@ -135,13 +190,16 @@ def face_columns(score: Row | None, picture_status: str) -> Row:
     if score is None:
         return columns
     columns["face_judge"] = score["judge"]
+    scale = scales.get(score["calibration_id"])
+    if scale is not None and scale["threshold"] is not None and found is not None:
+        columns["recognised"] = float(found and score["value"] >= scale["threshold"])
     if score["value"] is None or broken:
         return columns
-    detail = json.loads(score["detail"])
+    detail = parsed(score["detail"])
     columns |= {"likeness_raw": score["value"], "face_px": detail.get("face_px")}
-    if score["real"] is None:
+    if scale is None:
         return columns
-    zero, real = score["strangers"], score["real"]
+    zero, real = scale["strangers"], scale["real"]
     columns |= {"likeness": on_scale(score["value"], zero, real), "zero": COSINE_ZERO if zero is None else STRANGERS}
     if "nearest_train" in detail:
         nearest = [on_scale(detail[name], zero, real) for name in ("nearest_train", "nearest_reference")]
@@ -150,13 +208,53 @@ def face_columns(score: Row | None, picture_status: str) -> Row:
     return columns
 
 
-def clip_columns(score: Row | None, picture_status: str) -> Row:
-    """What a CLIP score says of a preview; a broken picture has none."""
-    status, reason = status_and_reason(score, picture_status)
+def second_columns(face: Row) -> Row:
+    """What of a second face judge is shown, of :func:`face_columns`."""
+    names = ("face_status", "likeness", "likeness_raw", "face_judge")
+    return {f"second_{name}": face[name] for name in names if name in face}
+
+
+def clip_columns(clip_t: Row | None, clip_i: Row | None, picture_status: str) -> Row:
+    """What CLIP's scores say of a preview; a broken picture has none. The status is that of prompt adherence."""
+    status, reason = status_and_reason(clip_t, picture_status)
     columns = {"clip_status": status, "clip_reason": reason}
-    if score is None:
-        return columns
-    return {**columns, "clip_t": score["value"] if picture_status == "ok" else None, "clip_judge": score["judge"]}
+    for name, score in ((CLIP_I, clip_i), (CLIP_T, clip_t)):
+        if score is not None:
+            columns |= {name: score["value"] if picture_status == "ok" else None, "clip_judge": score["judge"]}
+    return columns
+
+
+def copy_columns(
+    likeness: Row | None, clip_i: Row | None, picture_status: str, scales: dict[int, Row], photos: dict[int, list[int]]
+) -> Row:
+    """Whether a preview copies a training photo, in its face or as a whole, and which one to look at.
+
+    That is the photo of the first flag; without one the nearest face's, else the nearest whole picture's. (Version 0.2
+    didn't store which photo it was.)
+    """
+    found: list[tuple[bool, str, int | None]] = []  # flagged, column, photo
+    for column, score, is_copy in (
+        ("face_copy", likeness, is_face_copy),
+        ("picture_copy", clip_i, is_picture_copy),
+    ):
+        if score is None or score["value"] is None or score["calibration_id"] is None or picture_status != "ok":
+            continue
+        detail, scale = parsed(score["detail"]), scales[score["calibration_id"]]
+        nearest = copied_photo(detail, scale)
+        photo = None if nearest is None else photos[scale["dataset_id"]][nearest]
+        found.append((is_copy(detail, scale), column, photo))
+    if not found:
+        return {}
+    flags = {column: float(flagged) for flagged, column, _ in found}
+    told = [each for each in found if each[0]] or [each for each in found if each[2] is not None] or found
+    return {**flags, "copied": max(flags.values()), "nearest_photo": told[0][2]}
+
+
+@lru_cache(maxsize=4)
+def parsed(detail: str) -> Row:
+    """The detail of a score, which several columns of one preview are made from."""
+    found: Row = json.loads(detail)
+    return found
 
 
 def status_and_reason(score: Row | None, picture_status: str) -> tuple[str | None, str]:
@@ -165,62 +263,8 @@ def status_and_reason(score: Row | None, picture_status: str) -> tuple[str | Non
         return picture_status, score_status(picture_status)
     if score is None or score["status"] == "ok":
         return (score["status"] if score else None), ""
-    message = json.loads(score["detail"]).get("message")
+    message = parsed(score["detail"]).get("message")
     return score["status"], ". ".join(part for part in (score_status(score["status"]), message) if part)
-
-
-def current_scores(db: Database, project: Row, previews: list[Row]) -> tuple[dict[tuple[int, str], Row], Counter[str]]:
-    """The score that counts per (preview id, metric), and how many were left out for which reason.
-
-    It counts if it is by the judge that the project names now and, for likeness, on the newest calibration
-    of the run's dataset and the picture's size (for the base row: of the project's dataset). A row without
-    a judge or a calibration has no value and only says why.
-    """
-    stored = results.scores(db, project["id"], project["plan_id"]) if project["plan_id"] else []
-    judges = {metric: current_judge(project, metric, stored) for metric in ("likeness", "clip_t")}
-    scale = {row["id"]: (row["dataset_id"] or project["dataset_id"], row["size_px"]) for row in previews}
-    newest: dict[Any, int] = {}
-    for row in stored:
-        of = scale[row["preview_id"]]
-        if row["judge_id"] == judges["likeness"] and row["calibration_id"] and row["dataset_id"] == of[0]:
-            newest[of] = max(row["calibration_id"], newest.get(of, 0))
-    chosen: dict[tuple[int, str], Row] = {}
-    left_out = Counter(scores_of_other_judges=0, scores_of_other_calibrations=0)
-    for row in stored:
-        key = (row["preview_id"], row["metric"])
-        if row["judge_id"] not in (None, judges.get(row["metric"])):
-            left_out["scores_of_other_judges"] += 1
-        elif row["calibration_id"] not in (None, newest.get(scale[row["preview_id"]])):
-            left_out["scores_of_other_calibrations"] += 1
-        elif key not in chosen or weight(row) > weight(chosen[key]):
-            chosen[key] = row
-    return chosen, left_out
-
-
-def weight(score: Row) -> tuple[bool, bool]:
-    """Of two scores of one preview: one on a calibration beats one by a judge beats a bare reason."""
-    return score["calibration_id"] is not None, score["judge_id"] is not None
-
-
-def current_judge(project: Row, metric: str, scores: list[Row]) -> int | None:
-    """Id of the judge that the project names for a metric, if it has scored anything here.
-
-    Where that judge isn't on this computer (a workspace that was moved), its earlier scores here still count;
-    those of another judge never stand in.
-    """
-    own = {
-        row["judge_key"]: row["judge_id"] for row in scores if row["metric"] == metric and row["judge_id"] is not None
-    }
-    try:
-        info = (
-            face_judge_info(project["face_judge"]) if metric == "likeness" else clip_judge_info(project["clip_judge"])
-        )
-    except JudgeUnavailable:
-        spec = project["face_judge"] if metric == "likeness" else project["clip_judge"]
-        kind = "face" if metric == "likeness" else "clip"
-        names = tuple(f"{kind}/{name}/" for name in {spec, Path(spec).name})
-        return max((judge for key, judge in own.items() if key.startswith(names)), default=None)
-    return own.get(info.key) if info else None
 
 
 def human_marks(db: Database, project_id: int) -> dict[int, Row]:

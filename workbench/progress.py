@@ -7,9 +7,12 @@ from sqlite_utils import Database
 
 from db import library, results, runs
 from workbench import plan as plans
+from workbench.closer import looks_twice
+from workbench.current_scores import MEASURES, SECOND
 from workbench.device import DeviceInfo
 from workbench.judges import JudgeUnavailable, clip_judge_info, face_judge_info
 from workbench.queue import points_of
+from workbench.scoring import CLIP_T
 from workbench.waiting import why_waiting
 from workbench.wanted import base_row, wanted
 
@@ -29,7 +32,7 @@ class Progress:
     checkpoints_expected: int = 0
     previews_done: int = 0
     previews_expected: int = 0
-    scores_missing: int = 0  # previews without a likeness or CLIP score (or the reason why there is none)
+    scores_missing: int = 0  # that previews lack, or the reasons why there is none
     eta_s: float | None = None  # seconds until all is done; None before anything was measured
     worker: Row | None = None  # the live worker that was seen last
     waits: str = ""  # why nothing of it is done now (a sentence, or waiting.NO_WORKER); empty = it goes on
@@ -58,7 +61,7 @@ def progress(db: Database, project_id: int) -> Progress:
     all_runs = runs.of_project(db, project_id)
     previews = results.previews(db, project_id, project["plan_id"]) if project["plan_id"] else []
     planned = [_planned(db, run) for run in all_runs]
-    to_come = _to_come(db, project_id, planned, previews)
+    to_come = _to_come(db, project, planned, previews)
     workers = runs.live_workers(db, runs.MISSING_S)
     device = DeviceInfo.from_json(workers[0]["device"]) if workers else None
     counts = {
@@ -106,39 +109,57 @@ def _planned(db: Database, run: Row) -> _Planned:
     return _Planned(run, len(saved), len(set(points) - saved), max(0, points[-1] - step))
 
 
-def _to_come(db: Database, project_id: int, planned: list[_Planned], previews: list[Row]) -> int:
+def _to_come(db: Database, project: Row, planned: list[_Planned], previews: list[Row]) -> int:
     """Previews that are still to be made: of the checkpoints that are there, and of those to come."""
-    plan = plans.plan_of(db, project_id)
+    plan = plans.plan_of(db, project["id"])
     names = ("checkpoint_id", "base_model", "clip_skip", "prompt", "seed", "strength")
     made = {tuple(preview[name] for name in names) for preview in previews}
-    asked = [*wanted(db, project_id, plan), *(base_row(plan, p.run) for p in planned if p.to_come)]
+    asked = [*wanted(db, project["id"], plan), *(base_row(plan, p.run) for p in planned if p.to_come)]
     cells = {(item.checkpoint and item.checkpoint["id"], *item.eyes, *cell) for item in asked for cell in item.cells}
-    return len(cells - made) + sum(p.to_come for p in planned) * len(plan.cells())
+    return len(cells - made) + sum(_of_run(plan, project, p) for p in planned)
 
 
-def judge_keys(project: Row) -> dict[str, str | None]:
-    """Metric -> key of the judge that the project wants for it now; None = that judge is not on this computer."""
-    wanted = {"likeness": (face_judge_info, project["face_judge"]), "clip_t": (clip_judge_info, project["clip_judge"])}
-    keys: dict[str, str | None] = {}
-    for metric, (find, spec) in wanted.items():
+def _of_run(plan: plans.EvalPlan, project: Row, planned: _Planned) -> int:
+    """Previews of the checkpoints that a run has yet to save; how many get a closer look is not known before."""
+    if not planned.to_come:
+        return 0
+    first = plan.scan_cells() if looks_twice(plan, project, planned.run) else plan.cells()
+    return (planned.to_come - 1) * len(first) + len(plan.cells())
+
+
+def scores_wanted(project: Row) -> set[tuple[str, str | None]]:
+    """What every preview should have a score of, or a reason for none: (metric, key of the judge).
+
+    None in place of a key: that judge is not on this computer, and the reason is stored under the measure's name.
+    """
+    wanted: set[tuple[str, str | None]] = set()
+    for name, measure in MEASURES.items():
+        if name == SECOND and project[measure.judge] == project["face_judge"]:
+            continue
+        find = clip_judge_info if measure.judge == "clip_judge" else face_judge_info
         try:
-            info = find(spec)
+            info = find(project[measure.judge])
         except JudgeUnavailable:
-            keys[metric] = None
+            wanted.add((name, None))
         else:
             if info is not None:
-                keys[metric] = info.key
-    return keys
+                wanted.add((measure.metric, info.key))
+    return wanted
 
 
 def _scores_missing(db: Database, project: Row, previews: list[Row]) -> int:
-    """Pairs of (preview, metric) without a score row of the judge that the project wants now."""
-    keys = judge_keys(project)
-    if not previews or not keys:
+    """Scores that previews lack of the judges that the project wants now; without photos there is prompt adherence."""
+    wanted = scores_wanted(project)
+    if not previews or not wanted:
         return 0
-    rows = results.scores(db, project["id"], project["plan_id"])
-    scored = {(row["preview_id"], row["metric"]) for row in rows if row["judge_key"] == keys.get(row["metric"], "")}
-    return sum((preview["id"], metric) not in scored for preview in previews for metric in keys)
+    rows = results.score_statuses(db, project["id"], project["plan_id"])
+    scored = {(row["preview_id"], row["metric"], row["judge_key"]) for row in rows}
+    return sum(
+        (preview["id"], *each) not in scored
+        for preview in previews
+        for each in wanted
+        if each[0] == CLIP_T or preview["dataset_id"] or project["dataset_id"]
+    )
 
 
 def _eta(all_runs: list[Row], per_preview: float, updates_left: int, previews_left: int) -> float | None:

@@ -26,10 +26,13 @@ def enqueue(db: Database, project_id: int, pattern_ids: Iterable[int], seeds: It
 
     Seeds go outside, patterns inside: after the first round every pattern has been tried once. What already waits or
     runs is not queued twice, and what failed or was cancelled is tried again as the same run: it goes on from its
-    last saved state, and no training stands there twice. Raises QueueError when there are no photos to train on.
+    last saved state, and no training stands there twice. Raises QueueError when there are no photos to train on, or
+    for a pattern that was made elsewhere.
     """
     dataset_id = _dataset(db, project_id)
     chosen = list(pattern_ids)
+    for pattern_id in chosen:
+        _trained_here(db, project_id, pattern_id)
     unfinished = {
         (run["pattern_id"], run["seed"]): run["id"]
         for run in runs.of_project(db, project_id)
@@ -58,6 +61,16 @@ def _dataset(db: Database, project_id: int) -> int:
     if project["dataset_id"] is None or not library.photos(db, project["dataset_id"], "train"):
         raise QueueError(f"'{project['name']}' has no photos to train on yet. Add some on the Photos page first.")
     return int(project["dataset_id"])
+
+
+def _trained_here(db: Database, project_id: int, pattern_id: int) -> None:
+    """Refuse a pattern that was made elsewhere: not all that it was trained with is known, nor on which photos."""
+    if patterns.made_elsewhere(db, pattern_id):
+        label = next((p.label for p in patterns.listed(db, project_id) if p.pattern_id == pattern_id), pattern_id)
+        raise QueueError(
+            f"'{label}' was trained elsewhere, so it can't be queued as it is. Choose 'Train it here': that makes a "
+            "pattern of its own, with what is not known at its defaults."
+        )
 
 
 def cancel(db: Database, run_id: int) -> None:
@@ -91,8 +104,9 @@ def retrain(
     if changes:
         name = label or f"{run['label']}, {', '.join(f'{key} {value}' for key, value in changes.items())}"
         pattern_id = patterns.clone(db, run["project_id"], pattern_id, name, **changes)
+    _trained_here(db, run["project_id"], pattern_id)
     if seed is None:
-        seed = run["seed"] if changes else next_seed(db, run["project_id"], pattern_id)
+        seed = run["seed"] if changes and run["seed"] >= 0 else next_seed(db, run["project_id"], pattern_id)
     new_id, is_new = runs.enqueue(db, run["project_id"], pattern_id, _dataset(db, run["project_id"]), seed)
     if not is_new:
         raise QueueError(f"This pattern with seed {seed} waits or trains already, as run {new_id}.")
@@ -106,6 +120,7 @@ def extend(ws: Workspace, db: Database, run_id: int, *, epochs: int | None = Non
     Raises QueueError with the reason where that would not be the same as having trained longer.
     """
     run = _known(db, run_id)
+    _trained_here(db, run["project_id"], run["pattern_id"])
     if run["status"] != "done":
         raise QueueError(f"Run {run_id} has not come to its end yet. Only a finished run can be trained longer.")
     old = parse_config(run["config"])
@@ -177,6 +192,7 @@ def train_final(db: Database, run_id: int, seed: int | None = None) -> int:
     same file.
     """
     run = _known(db, run_id)
+    _trained_here(db, run["project_id"], run["pattern_id"])
     wanted = run["seed"] if seed is None else seed
     dataset_id = _dataset(db, run["project_id"])
     asked = (run["pattern_id"], dataset_id, wanted)
@@ -224,4 +240,4 @@ def ahead(db: Database, project_id: int) -> dict[str, int]:
 def next_seed(db: Database, project_id: int, pattern_id: int) -> int:
     """The smallest seed above all that a pattern was trained with."""
     used = [run["seed"] for run in runs.of_project(db, project_id) if run["pattern_id"] == pattern_id]
-    return max(used, default=0) + 1
+    return max([0, *used]) + 1  # below 0 stand the unknown seeds of runs that were made elsewhere

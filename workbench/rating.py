@@ -12,7 +12,7 @@ from sqlite_utils import Database
 from db import immediate, now, ratings, results, runs
 from trainer.config import parse_config
 from workbench.metrics import HUMAN_AXES
-from workbench.plan import plan_of
+from workbench.plan import EvalPlan, plan_of
 from workbench.queue import points_of
 from workbench.scoring import prompt_for_clip
 from workbench.wanted import main_eyes
@@ -22,6 +22,7 @@ Row = dict[str, Any]
 PROTOCOL = "sliders-1"  # how marks are asked for: goes with every event
 REPEAT_SHARE = 0.075  # of the set: 5-10 % tell how steady a rater is
 REPEATS_AT_LEAST = 15
+SITTING = 60  # pictures made elsewhere that are judged at most: about ten minutes
 SMALL_SET = 30  # below this half of the set is repeated
 GAP = 5  # pictures between a picture and its repeat
 SECONDS_EACH = 6.0  # before a rater's own speed is known
@@ -75,13 +76,16 @@ def rating_set(db: Database, project: Row) -> list[Row]:
     """Previews that people judge: one per identity prompt of few checkpoints, unless the picture is broken.
 
     Few enough for a sitting: at most two checkpoints per run (see :func:`judged_updates`), the plan's first seed,
-    its main strength and main view; none of final runs, which are compared with nothing. Rows as
+    its main strength and main view; none of final runs, which are compared with nothing. Of pictures made elsewhere
+    see :func:`elsewhere_set`. Rows as
     ``db.results.previews`` gives them, but with the id under which a picture that an earlier plan has as well was
     first drawn, so that what was said of it still stands.
     """
     if not project["plan_id"]:
         return []
     plan = plan_of(db, project["id"])
+    if plan.elsewhere:
+        return elsewhere_set(plan, results.previews(db, project["id"], project["plan_id"]))
     judged = {
         (run["id"], updates, *main_eyes(plan, parse_config(run["config"])))
         for run in runs.of_project(db, project["id"])
@@ -96,6 +100,43 @@ def rating_set(db: Database, project: Row) -> list[Row]:
         and plan.prompts[row["prompt"]].role == "identity"
         and (row["seed"], row["strength"]) == (plan.seeds[0], plan.main_strength)
     ]
+
+
+def elsewhere_set(plan: EvalPlan, previews: Sequence[Row]) -> list[Row]:
+    """The same of pictures made elsewhere, where not every checkpoint has every prompt, seed and strength.
+
+    One picture per identity prompt of each checkpoint: at the plan's main strength or the next one to it, of the
+    earliest of the plan's seeds. Of more than SITTING pictures those of some checkpoints, spread evenly and ending
+    with the last, of every LoRA.
+    """
+
+    def preference(row: Row) -> tuple[float, int]:
+        return abs(row["strength"] - plan.main_strength), plan.seeds.index(row["seed"])
+
+    chosen: dict[tuple[int, int, int], Row] = {}
+    for row in previews:
+        if row["run_id"] is None or row["status"] != "ok" or plan.prompts[row["prompt"]].role != "identity":
+            continue
+        key = (row["run_id"], row["checkpoint_id"], row["prompt"])
+        if key not in chosen or preference(row) < preference(chosen[key]):
+            chosen[key] = row
+    order: dict[int, list[int]] = {}
+    for run, checkpoint, _ in chosen:  # previews come in the order of training
+        order.setdefault(run, [])
+        if checkpoint not in order[run]:
+            order[run].append(checkpoint)
+    share = min(1.0, SITTING / max(len(chosen), 1))
+    kept = {checkpoint for each in order.values() for checkpoint in spread(each, math.ceil(share * len(each)))}
+    return [{**row, "id": row["same_as"] or row["id"]} for row in chosen.values() if row["checkpoint_id"] in kept]
+
+
+def spread(each: Sequence[int], count: int) -> list[int]:
+    """``count`` of them, evenly and ending with the last.
+
+    >>> spread([2, 4, 6, 8, 10], 2)
+    [6, 10]
+    """
+    return [each[math.ceil(len(each) * (i + 1) / count) - 1] for i in range(count)]
 
 
 def judged_updates(points: Sequence[int]) -> set[int]:

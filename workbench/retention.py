@@ -14,8 +14,10 @@ from db import bin as bin_rows
 from db import library, ratings, runs
 from workbench import missing
 from workbench.analysis import Tables, tables
-from workbench.best import best_so_far
+from workbench.best import best_so_far, leaders
+from workbench.closer import closer
 from workbench.disk import size
+from workbench.plan import plan_of
 from workbench.run_log import note
 from workbench.words import counted, megabytes
 from workbench.workspace import Workspace
@@ -87,19 +89,22 @@ def after_scores(ws: Workspace, db: Database, project_id: int) -> Going:
 def going(ws: Workspace, db: Database, project_id: int, by_itself: bool = False) -> Going:
     """What a project's rule doesn't keep, as things stand: of runs that are done and whose previews are all made.
 
-    Never what somebody rated best, what the charts call best so far, the result of a final run, or a state that a
-    waiting run goes on from. ``by_itself``: as a run ends, without anybody asking for it.
+    Never what somebody rated best, what the charts call best so far, the result of a final run, a state that a
+    waiting run goes on from, or a LoRA file made elsewhere: nobody could train that again here. ``by_itself``: as a
+    run ends, without anybody asking for it.
     """
     rule, project = rule_of(db, project_id), library.project(db, project_id)
     assert project is not None
     if rule == Rule(n=rule.n):
         return Going()
     listed = runs.of_project(db, project_id)
-    ended = [run for run in listed if run["status"] in ENDED]
+    ended = [run for run in listed if run["status"] in ENDED and run["origin"] is None]
     wanted = {job.about["checkpoint_id"] for job in missing.fill_jobs(ws, db, project)}
+    undecided = closer(db, project_id, plan_of(db, project_id)).undecided
     needed = {run["continues"] for run in listed if run["status"] in ("queued", "running")}
     there = {run["id"]: [c for c in runs.checkpoints(db, run["id"]) if c["removed_at"] is None] for run in ended}
-    finished = [run for run in ended if not any(c["id"] in wanted for c in there[run["id"]])]
+    shown = [run for run in ended if not any(c["id"] in wanted for c in there[run["id"]])]
+    finished = [run for run in shown if run["id"] not in undecided]
     states = [
         run["id"]
         for run in finished
@@ -123,6 +128,8 @@ def _not_kept(db: Database, project_id: int, rule: Rule, finished: list[Row], th
     found = tables(db, project_id)
     marks = ratings.marks(db, project_id)
     keep = _best(found, marks)
+    if plan_of(db, project_id).confirm_seeds:  # these are looked at once more when all runs are done
+        keep |= set(leaders(found))
     if rule.loras == "rated":
         keep |= {mark["checkpoint_id"] for mark in marks}
     for run in offered:

@@ -1,18 +1,15 @@
-"""Score a preview: likeness by a face judge, prompt adherence by CLIP; a value, or the reason for none."""
+"""Score a preview's likeness by a face judge: a value, or the reason for none. Prompts as CLIP is asked them."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.captions import one_line, word_pattern
 from workbench.likeness import Calibration, FindsFaces, at_size, mean_cosine, nearest, pick_face
-
-if TYPE_CHECKING:
-    from workbench.judges.clip import ClipJudge
 
 LIKENESS, CLIP_T = "likeness", "clip_t"
 
@@ -37,8 +34,9 @@ def score_face(judge: FindsFaces, calibration: Calibration, image: Rgb) -> Score
 def score_faces(judge: FindsFaces, calibration: Calibration, images: Sequence[Rgb]) -> list[ScoreResult]:
     """Likeness of each picture: mean cosine of its face to the reference faces; no face = no value.
 
-    Detail: ``faces`` found, ``face_px``, ``box``, ``detector`` confidence, and for copying the cosines
-    ``nearest_train`` and ``nearest_reference`` with their ``usual_gap`` (see workbench/likeness.py).
+    Detail: ``faces`` found, ``face_px``, ``box``, ``detector`` confidence, and for copying (workbench/copying.py) the
+    cosines ``nearest_train`` and ``nearest_reference``, which of the photos these are (``nearest_train_photo``,
+    ``nearest_reference_photo``, counted over all photos of a side), and the ``usual_gap`` of the two cosines.
     """
     pictures = [at_size(image, calibration.size_px) for image in images]
     return [_likeness(faces, calibration) for faces in judge.faces_many(pictures)]
@@ -56,15 +54,13 @@ def _likeness(faces: Sequence[Any], calibration: Calibration) -> ScoreResult:
         "detector": round(face.score, 3),
         "nearest_train": nearest(face.embedding, calibration.train),
         "nearest_reference": nearest(face.embedding, calibration.reference),
-        "usual_gap": calibration.usual_gap,
+        "nearest_train_photo": calibration.photo("train", int(np.argmax(calibration.train @ face.embedding))),
+        "nearest_reference_photo": calibration.photo(
+            "reference", int(np.argmax(calibration.reference @ face.embedding))
+        ),
+        "usual_gap": calibration.detail["usual_gap"],
     }
     return ScoreResult(LIKENESS, mean_cosine(face.embedding, calibration.reference), status, detail)
-
-
-def score_clip(judge: "ClipJudge", images: Sequence[Rgb], prompts: Sequence[str]) -> list[ScoreResult]:
-    """Prompt adherence: raw cosine of each picture to its prompt, as :func:`prompt_for_clip` gives it."""
-    cosines = judge.similarity(images, prompts)
-    return [ScoreResult(CLIP_T, x, "ok", {"text": text}) for x, text in zip(cosines, prompts, strict=True)]
 
 
 def prompt_for_clip(prompt: str, trigger: str, class_noun: str) -> str:

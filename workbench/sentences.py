@@ -21,6 +21,7 @@ REASONS = {
     "cannot_write": "A file could not be written: {what}. Make room or check the folder, then retry.",
     "not_calibrated": "{what}",
     "unavailable": "{what}",
+    "outside_world": "{what}",
     "disk_full": "The disk is full. Make room, then retry: it goes on from the last saved state.",
     "engine_died": "The training process died {attempts} times, last at update {update} (out of memory is the usual "
     "cause). The log has the details.",
@@ -70,8 +71,17 @@ SCORE_STATUSES = {
     "non_finite": "numbers overflowed while it was made",
     "not_calibrated": "no scale could be measured from the photos",
     "unavailable": "the judge is not there",
+    "outside_world": "the judge was not made for such pictures",
+    "no_prompt": "its prompt is not known",
     "final_run": "trained on the reference photos too: they can't judge it",
     "error": "the judge failed on it",
+}
+
+IN_FP32 = {
+    "fine": "broken in half precision, fine in fp32: the weights are sound, but their numbers are too large for fp16. "
+    "Use a lower strength, or in a WebUI --no-half (--no-half-vae or a VAE made for fp16 where only the VAE overflows; "
+    "here it always decodes in fp32)",
+    "broken": "broken in fp32 too: the weights are broken, and no precision helps",
 }
 
 INERT = {
@@ -251,6 +261,13 @@ def worker_state(state: str) -> str:
 
 def score_status(status: str) -> str:
     return SCORE_STATUSES.get(status, status)
+
+
+def in_fp32(status: str | None) -> str:
+    """What it says of a picture broken in half precision how it came out in fp32; empty where it wasn't tried."""
+    if status is None:
+        return ""
+    return IN_FP32["fine" if status == "ok" else "broken"]
 
 
 def inert_reason(code: str) -> str:

@@ -150,7 +150,11 @@ def setting_notes(
     else:
         notes.append("No intervals: no pattern was trained with two seeds yet.")
     trained = {int(pattern) for pattern in tables.runs["pattern_id"]}
-    without = [tables.labels[pattern] for pattern in sorted(trained) if setting not in tables.settings[pattern]]
+    missing = [pattern for pattern in sorted(trained) if setting not in tables.settings[pattern]]
+    unknown = [tables.labels[pattern] for pattern in missing if setting in tables.unknown.get(pattern, ())]
+    without = [tables.labels[pattern] for pattern in missing if tables.labels[pattern] not in unknown]
+    if unknown:
+        notes.append(f"Not drawn, since {label} is not known there: {', '.join(unknown)}.")
     if without:
         notes.append(f"Not drawn, since {label} has no effect there: {', '.join(without)}.")
     return notes

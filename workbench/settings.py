@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
@@ -76,6 +76,9 @@ class Field:
         return self.label if plain else f"{self.label} ({self.unit})"
 
 
+NOT_KNOWN = "not known"  # of a training elsewhere
+
+
 def field(name: str) -> Field:
     """What is known about a setting."""
     about, words = TrainConfig.model_fields[name], setting(name)
@@ -139,9 +142,12 @@ def typed(text: str) -> Any:
     return text.strip() or None
 
 
-def lines(config: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Settings as (name with unit, value)."""
-    return [(field(name).title, value_text(value) or "-") for name, value in config.items()]
+def lines(config: Mapping[str, Any], unknown: Collection[str] = ()) -> list[tuple[str, str]]:
+    """Settings as (name with unit, value). ``unknown``: those of which the value is only a stand-in."""
+    return [
+        (field(name).title, NOT_KNOWN if name in unknown else value_text(value) or "-")
+        for name, value in config.items()
+    ]
 
 
 def change_label(label: str, change: Mapping[str, Any]) -> str:
@@ -154,29 +160,39 @@ def change_label(label: str, change: Mapping[str, Any]) -> str:
 def comparison(listed: Sequence[Pattern], trained: Mapping[int, int], n_photos: int) -> list[dict[str, Any]]:
     """A row per pattern: its label, the settings in which patterns differ, and what they come to.
 
-    A setting that is as in the first pattern is left blank. ``n_photos``: on the train side, 0 = not known.
+    A setting that is as in the first pattern is left blank; one of a training elsewhere may not be known.
+    ``n_photos``: on the train side, 0 = not known.
     """
     changed = {pattern.pattern_id: changes(pattern, listed[0]) for pattern in listed}
     names = [
         name
         for name in TrainConfig.model_fields
-        if name not in NOT_WEIGHTS and any(name in own for own in changed.values())
+        if name not in NOT_WEIGHTS
+        and (any(name in own for own in changed.values()) or len({name in p.unknown for p in listed}) > 1)
     ]
+
+    def shown(pattern: Pattern, name: str) -> str:
+        if name in pattern.unknown:
+            return NOT_KNOWN
+        told = name in changed[pattern.pattern_id] or pattern is listed[0] or name in listed[0].unknown
+        return value_text(getattr(pattern.config, name)) or "-" if told else ""
+
     return [
         {
             "pattern": pattern.label,
-            **{
-                field(name).label: value_text(getattr(pattern.config, name)) or "-"
-                if name in changed[pattern.pattern_id] or pattern is listed[0]
-                else ""
-                for name in names
-            },
-            **amounts(pattern.config, n_photos),
+            **{field(name).label: shown(pattern, name) for name in names},
+            **come_to(pattern, n_photos),
             "trained": trained.get(pattern.pattern_id, 0),
             "note": pattern.note,
         }
         for pattern in listed
     ]
+
+
+def come_to(pattern: Pattern, n_photos: int) -> dict[str, Any]:
+    """The same as :func:`amounts`, empty where not all settings are known."""
+    found = amounts(pattern.config, n_photos)
+    return dict.fromkeys(found) if pattern.unknown else found
 
 
 def amounts(config: TrainConfig, n_photos: int) -> dict[str, Any]:

@@ -60,7 +60,14 @@ def verdict(code: str, params: Mapping[str, Any]) -> str:
         known["direction"] = direction(params["diff"], metric.higher_is_better)
         known["noise"] = NO_NOISE if params["noise"] is None else f"±{metric.show_change(params['noise'])}"
         known["why_not_more"] = why_not_more(params)
-    return VERDICTS[code].format(**known)
+    return VERDICTS[code].format(**known) + (fresh_words(params) if params.get("fresh") else "")
+
+
+def fresh_words(params: Mapping[str, Any]) -> str:
+    """What is left of the value that something was chosen by, on pictures that it was not chosen by."""
+    metric, fresh = METRICS[params["metric"]], params["fresh"]
+    about = interval({"metric": params["metric"], "low": fresh["low"], "high": fresh["high"]})
+    return f" Chosen at {metric.show(params['value'])}; on fresh pictures {metric.show(fresh['value'])} ({about})."
 
 
 def interval(params: Mapping[str, Any]) -> str:
@@ -78,9 +85,11 @@ def wrecked_labels(labels: Iterable[str]) -> str:
     return " and ".join(f"'{label}'" for label in labels)
 
 
-def direction(diff: float, higher_is_better: bool) -> str:
-    """Higher or lower, and whether that is good."""
+def direction(diff: float, higher_is_better: bool | None) -> str:
+    """Higher or lower, and whether that is good (None: neither way is better as such)."""
     word = "higher" if diff > 0 else "lower"
+    if higher_is_better is None:
+        return word
     return f"{word} ({'better' if (diff > 0) == higher_is_better else 'worse'})"
 
 

@@ -2,9 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+import pandas as pd
 from sqlite_utils import Database
 
 from db.library import dataset, photos, projects, revision
@@ -12,12 +13,16 @@ from db.library import project as any_project
 from db.runs import MISSING_S, checkpoints, live_workers
 from db.runs import get as run
 from db.runs import of_project as runs
-from trainer.config import parse_config
+from trainer.config import TrainConfig, parse_config
 from workbench.analysis import Tables
-from workbench.gallery import lora_url
+from workbench.epoch_map import map_previews
+from workbench.gallery import UNSEEN, checkpoint_text, lora_url, preview_url, saved_at
 from workbench.metrics import METRICS
+from workbench.plan import plan_of
+from workbench.progress import Progress, scores_wanted
 from workbench.queue import photos_of
 from workbench.sentences import reason, status_word
+from workbench.settings import field, in_force
 from workbench.words import duration
 
 __all__ = [
@@ -28,10 +33,15 @@ __all__ = [
     "how_far",
     "in_queue_order",
     "live_workers",
+    "look_rows",
+    "lora_names",
+    "made_elsewhere",
+    "mapped",
     "measured",
     "photos",
     "project",
     "projects",
+    "reference_note",
     "revision",
     "run",
     "run_name",
@@ -41,6 +51,15 @@ __all__ = [
     "untried",
     "why",
 ]
+
+
+LOOK = ("drift", "diversity", "look", "saturation_change", "clipping_change", "sharpness_change")
+SAW_REFERENCES = {
+    "yes": "The photos that likeness is measured against were trained on: likeness is too high, and copying can't be "
+    "told from learning. Give photos that the training never saw.",
+    "unknown": "It isn't known whether the photos that likeness is measured against were trained on. If they were, "
+    "likeness is too high, and copying can't be told from learning.",
+}
 
 
 def why(run: Mapping[str, Any]) -> str:
@@ -78,6 +97,34 @@ def trained(db: Database, project_id: int) -> Counter[int]:
     return Counter(row["pattern_id"] for row in runs(db, project_id) if row["status"] == "done")
 
 
+def made_elsewhere(db: Database, project: Mapping[str, Any]) -> bool:
+    """Whether a project is about what was made elsewhere alone: pictures, or LoRA files and no training of its own."""
+    listed = runs(db, project["id"])
+    return plan_of(db, project["id"]).elsewhere or (bool(listed) and all(run["origin"] for run in listed))
+
+
+def reference_note(db: Database, project: Mapping[str, Any]) -> list[str]:
+    """What is to be known of the photos that likeness is measured against; empty where no training saw them."""
+    saw = {run["saw_references"] for run in runs(db, project["id"])} - {"no"}
+    return [SAW_REFERENCES[answer] for answer in ("yes", "unknown") if answer in saw]
+
+
+def seen_words(db: Database, project: Mapping[str, Any]) -> str:
+    """Whether the reference photos were trained on, as short as a row's head needs it."""
+    saw = {run["saw_references"] for run in runs(db, project["id"])}
+    return "real, trained on" if "yes" in saw else "real, perhaps trained on" if "unknown" in saw else UNSEEN
+
+
+def lora_names(db: Database, project_id: int, tables: Tables) -> dict[int, str]:
+    """Run -> its name, of all that the map of epochs and strengths has pictures of."""
+    shown = set(map_previews(tables)["run_id"])
+    return {
+        row["id"]: full_name(row)
+        for row in runs(db, project_id)
+        if row["id"] in shown
+    }
+
+
 def in_queue_order(listed: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """What trains now, then what waits in the order in which it is taken, then what is over, newest first."""
 
@@ -96,15 +143,40 @@ def run_name(row: Mapping[str, Any]) -> str:
     return f"{row['label']}{final}" + (f", from run {row['continues']} on" if row["continues"] else "")
 
 
+def full_name(row: Mapping[str, Any]) -> str:
+    """The same with its seed; of a training elsewhere that may not be known."""
+    return run_name(row) + (f", seed {row['seed']}" if row["seed"] >= 0 else "")
+
+
+def unknown_settings(run: Mapping[str, Any]) -> list[str]:
+    """The settings of a training elsewhere that are not known."""
+    return list(json.loads(run.get("unknown") or "[]"))
+
+
+def judged_share(now: Progress, project: Mapping[str, Any]) -> float:
+    """How many of the scores of the pictures that are there have been made, 0 to 1."""
+    wanted = now.previews_done * len(scores_wanted(dict(project)))
+    return 1.0 - min(1.0, now.scores_missing / wanted) if wanted else 1.0
+
+
+def known_settings(run: Mapping[str, Any], config: TrainConfig) -> list[dict[str, str]]:
+    """Settings as asked for and as in force; of a training elsewhere those that are known."""
+    rows = in_force(config, run["effective"])
+    if not run["origin"]:
+        return rows
+    unknown = {field(name).title for name in unknown_settings(run)}
+    return [{"setting": r["setting"], "value": r["asked for"]} for r in rows if r["setting"] not in unknown]
+
+
 def run_rows(listed: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Runs as a table shows them: what is trained, how far it is, and why it ended as it did."""
     return [
         {
             "run": row["id"],
             "pattern": run_name(row),
-            "seed": row["seed"],
-            "status": status_word(row["status"]),
-            "progress": row["step"] / row["total_steps"] if row["total_steps"] else 0.0,
+            "seed": row["seed"] if row["seed"] >= 0 else None,
+            "status": "made elsewhere" if row["origin"] else status_word(row["status"]),
+            "progress": row["step"] / row["total_steps"] if row["total_steps"] else float(bool(row["origin"])),
             "updates": row["step"],
             "loss": f"{row['loss']:.4f}" if row["loss"] is not None else "",
             "trained for": duration(row["train_seconds"]) if row["train_seconds"] else "",
@@ -125,28 +197,67 @@ def how_far(db: Database, row: Mapping[str, Any]) -> str:
 
 
 def checkpoint_rows(db: Database, run_id: int) -> list[dict[str, Any]]:
-    """A run's LoRA files as a table shows them."""
-    return [
+    """A run's LoRA files as a table shows them; what is known of none has no column."""
+    rows = [
         {
-            "updates": row["updates"],
-            "images seen": row["images_seen"],
-            "file": row["file"] if row["removed_at"] is None else "tidied away; look into the bin",
-            "size": f"{row['bytes'] / 1e6:.1f} MB",
+            **({"name": row["name"], "saved at": saved_at(row)} if row["name"] else {"updates": row["updates"]}),
+            "images seen": row["images_seen"] or None,
+            "file": where_it_lies(row),
+            "size": f"{row['bytes'] / 1e6:.1f} MB" if row["bytes"] else "",
             "read back after saving": read_back(json.loads(row["proof"])),
             "download": lora_url(row) if row["removed_at"] is None else None,
         }
         for row in checkpoints(db, run_id)
     ]
+    told = [name for name in (rows[0] if rows else {}) if any(row[name] not in ("", None) for row in rows)]
+    return [{name: row[name] for name in told} for row in rows]
+
+
+def where_it_lies(checkpoint: Mapping[str, Any]) -> str:
+    """A checkpoint's file, or why there is none."""
+    if not checkpoint["file"]:
+        return "made elsewhere: only its pictures are here"
+    return checkpoint["file"] if checkpoint["removed_at"] is None else "tidied away; look into the bin"
 
 
 def read_back(proof: Mapping[str, Any]) -> str:
     """What was found when a saved file was read back: 192 modules, scale 1, output off by 1e-05."""
-    parts = [f"{proof['modules']} modules"]
+    parts = [f"{proof['modules']} modules"] if "modules" in proof else []
     if "scale" in proof:
         parts.append(f"scale {proof['scale']:g}")
     if "error" in proof:
         parts.append(f"output off by {proof['error']:.0e}")
     return ", ".join(parts)
+
+
+def mapped(tables: Tables) -> list[str]:
+    """The scores that the map of epochs and strengths can show, the main one first."""
+    order = [tables.main_metric, *METRICS]
+    had = set(measured(tables))
+    rows = map_previews(tables)
+    return [key for key in dict.fromkeys(order) if key in had and METRICS[key].column in rows]
+
+
+def look_rows(tables: Tables, held: Collection[str] = ()) -> list[dict[str, Any]]:
+    """What LoRAs do to pictures besides the face, a row per checkpoint, with one of its pictures.
+
+    Only columns in which something was measured; ``held``: tokens of pictures that wait to be rated.
+    """
+    rows = tables.checkpoints[~tables.checkpoints["is_base"]]
+    shown = [key for key in LOOK if key in METRICS and key in rows and rows[key].notna().any()]
+    previews = tables.previews[~tables.previews["token"].isin(list(held)) & (tables.previews["picture_status"] == "ok")]
+    token = previews.groupby("checkpoint_id")["token"].first()
+    return [
+        {
+            "picture": preview_url(token[row["checkpoint_id"]]) if row["checkpoint_id"] in token else None,
+            "LoRA": row["label"],
+            "checkpoint": checkpoint_text({**row, "is_final": False}),
+            **{METRICS[key].label: "" if pd.isna(row[key]) else METRICS[key].show(row[key]) for key in shown},
+            "pictures (n)": row["n_previews"],
+        }
+        for row in rows.to_dict("records")
+        if shown
+    ]
 
 
 def measured(tables: Tables) -> list[str]:

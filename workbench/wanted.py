@@ -1,26 +1,26 @@
-"""Which previews a plan asks for: of every checkpoint, of the base rows beside them, and through other eyes."""
+"""Which previews a plan asks for: of every checkpoint, of the base rows beside them, and through other eyes.
+
+Coarse to fine: with ``scan_seeds`` every checkpoint gets a few cells first, and those that are promising then get
+all; with ``confirm_seeds`` the leaders of the project get fresh ones besides (see :mod:`workbench.closer`).
+"""
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from sqlite_utils import Database
 
-from db import reuse, runs
-from trainer.config import TrainConfig, parse_config
+from db import library, reuse, runs
+from trainer.config import parse_config
+from workbench.closer import Closer, closer, looks_twice
+from workbench.eyes import Eyes, main_eyes, other_eyes
 from workbench.patterns import contrasts
 from workbench.plan import EvalPlan
 
 Row = dict[str, Any]
 Cell = tuple[int, int, float]  # prompt number, preview seed, strength
+Look = Literal["first", "closer", "fresh"]  # at a checkpoint; the base row, and all without a first look, is "first"
 SETTINGS = ("base_model", "clip_skip")  # of a training, that previews can have otherwise than it had
-
-
-class Eyes(NamedTuple):
-    """What a LoRA is looked at with: the base and the clip skip of its previews."""
-
-    base_model: str
-    clip_skip: int
 
 
 @dataclass(frozen=True)
@@ -31,23 +31,7 @@ class Wanted:
     checkpoint: Row | None
     eyes: Eyes
     cells: tuple[Cell, ...]
-
-
-def main_eyes(plan: EvalPlan, config: TrainConfig) -> Eyes:
-    """What the headline previews of a pattern are made with."""
-    return Eyes(plan.preview_base or config.base_model, plan.clip_skip or config.clip_skip)
-
-
-def other_eyes(plan: EvalPlan, config: TrainConfig, compared: Collection[str]) -> list[Eyes]:
-    """The plan's variants that change a setting in which a pattern is compared; what equals the main view is none."""
-    main = main_eyes(plan, config)
-    found: list[Eyes] = []
-    for variant in plan.variants:
-        eyes = Eyes(variant.preview_base or main.base_model, variant.clip_skip or main.clip_skip)
-        changed = {"base_model": variant.preview_base, "clip_skip": variant.clip_skip}
-        if any(changed[name] is not None for name in compared) and eyes not in (main, *found):
-            found.append(eyes)
-    return found
+    look: Look = "first"
 
 
 def compared(db: Database, project_id: int) -> dict[int, set[str]]:
@@ -60,25 +44,35 @@ def compared(db: Database, project_id: int) -> dict[int, set[str]]:
     return found
 
 
-def wanted(db: Database, project_id: int, plan: EvalPlan) -> list[Wanted]:
+def wanted(db: Database, project_id: int, plan: EvalPlan, near: Closer | None = None) -> list[Wanted]:
     """All that a plan asks for, of the checkpoints that there are: base rows first, each once.
 
     Variants: the identity prompts at the main strength, of the last checkpoint of runs whose pattern is compared
-    in what the variant changes. A checkpoint whose file was removed can't be rendered and is not asked for.
+    in what the variant changes. After every first look come the closer ones. ``near``: where these are due; None =
+    where the scores under this plan, which must be the one in force, say so. Nothing is asked for of a checkpoint
+    without a file, nor by a plan whose pictures were made elsewhere.
     """
+    if plan.elsewhere:
+        return []
+    project = library.project(db, project_id)
+    assert project is not None
+    near = closer(db, project_id, plan) if near is None else near
     pairs = compared(db, project_id) if plan.variants else {}
     bases: dict[Eyes, Wanted] = {}
     beside: dict[Eyes, Wanted] = {}  # base rows of variants
     of_checkpoints: list[Wanted] = []
+    closer_looks: list[Wanted] = []
     for run in runs.of_project(db, project_id):
         saved, config = runs.checkpoints(db, run["id"]), parse_config(run["config"])
         main = main_eyes(plan, config)
-        if saved:
+        if any(checkpoint["file"] for checkpoint in saved):
             bases.setdefault(main, base_row(plan, run))
         for checkpoint in saved:
-            if checkpoint["removed_at"] is not None:
+            if not has_file(checkpoint):
                 continue
-            of_checkpoints.append(Wanted(run, checkpoint, main, tuple(plan.cells())))
+            first = of_checkpoint(plan, project, run, checkpoint)
+            of_checkpoints.append(first)
+            closer_looks += more_of(plan, first, near)
             if not checkpoint["is_last"] or run["final"]:
                 continue
             for eyes in other_eyes(plan, config, pairs.get(run["pattern_id"], ())):
@@ -86,7 +80,12 @@ def wanted(db: Database, project_id: int, plan: EvalPlan) -> list[Wanted]:
                 beside.setdefault(eyes, Wanted(run, None, eyes, cells))
                 of_checkpoints.append(Wanted(run, checkpoint, eyes, cells))
     only_beside = [item for eyes, item in beside.items() if eyes not in bases]
-    return [*bases.values(), *only_beside, *of_checkpoints]
+    return [*bases.values(), *only_beside, *of_checkpoints, *closer_looks]
+
+
+def has_file(checkpoint: Row) -> bool:
+    """Whether there is a LoRA file to render: it was never there for pictures made elsewhere, or went into the bin."""
+    return bool(checkpoint["file"]) and checkpoint["removed_at"] is None
 
 
 def base_row(plan: EvalPlan, run: Row) -> Wanted:
@@ -94,9 +93,24 @@ def base_row(plan: EvalPlan, run: Row) -> Wanted:
     return Wanted(run, None, main_eyes(plan, parse_config(run["config"])), tuple(plan.base_row_cells()))
 
 
-def of_checkpoint(plan: EvalPlan, run: Row, checkpoint: Row) -> Wanted:
-    """A checkpoint's headline previews."""
-    return Wanted(run, checkpoint, main_eyes(plan, parse_config(run["config"])), tuple(plan.cells()))
+def of_checkpoint(plan: EvalPlan, project: Row, run: Row, checkpoint: Row) -> Wanted:
+    """The first look at a checkpoint; at the last one of a run, which runs are compared at, it is the whole plan."""
+    only_some = looks_twice(plan, project, run) and not checkpoint["is_last"]
+    cells = plan.scan_cells() if only_some else plan.cells()
+    return Wanted(run, checkpoint, main_eyes(plan, parse_config(run["config"])), tuple(cells))
+
+
+def more_of(plan: EvalPlan, first: Wanted, near: Closer) -> list[Wanted]:
+    """What comes after the first look at a checkpoint: the rest of the plan, and the fresh seeds."""
+    assert first.checkpoint is not None
+    rest = tuple(cell for cell in plan.cells() if cell not in first.cells)
+    fresh = tuple(plan.confirm_cells())
+    found = []
+    if rest and first.checkpoint["id"] in near.promising:
+        found.append(replace(first, cells=rest, look="closer"))
+    if fresh and first.checkpoint["id"] in near.leaders:
+        found.append(replace(first, cells=fresh, look="fresh"))
+    return found
 
 
 # pictures that an earlier plan has already

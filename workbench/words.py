@@ -15,6 +15,15 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
+def between(least: int, more: int) -> str:
+    """A count that is known from below: ``more`` may come on top.
+
+    >>> between(1000, 500), between(1000, 0)
+    ('between 1,000 and 1,500', '1,000')
+    """
+    return f"between {least:,} and {least + more:,}" if more else f"{least:,}"
+
+
 def megabytes(size: int) -> str:
     """How much room, for people: 45 MB, 3.2 GB."""
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB" if size >= 1e7 else f"{size / 1e6:.1f} MB"

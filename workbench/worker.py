@@ -13,7 +13,7 @@ from sqlite_utils import Database
 
 from db import library, results, runs
 from trainer.events import Event, Failed, Finished, Progress, Saved, Started, StateSaved, Stopped
-from workbench import disk, hours, missing, missing_scores, retention, write_down
+from workbench import disk, hours, missing, missing_scores, no_score, retention, write_down
 from workbench.device import DeviceInfo, known_device
 from workbench.engine_process import EngineDied, EngineProcess
 from workbench.missing import Job
@@ -50,7 +50,7 @@ class Worker:
         self.run: dict[str, Any] | None = None  # the run in training
         self.jobs: dict[int, Job] = {}  # preview and score jobs that the engine has not finished
         self.failures: dict[tuple[Any, ...], int] = {}
-        self.not_calibrated: dict[tuple[Any, ...], str] = {}  # photos that give no scale, and why
+        self.without_scale: dict[tuple[Any, ...], tuple[str, str]] = {}  # photos that give none: status and why
         self.stillborn = 0
         self.next_job = 1
         self.beat = 0.0
@@ -164,22 +164,27 @@ class Worker:
         """Ask for previews and scores that are missing anywhere. False when nothing is, or nothing can be done."""
         asked = False
         for project in library.projects(self.db):
-            for job in missing.fill_jobs(self.ws, self.db, project):
-                asked |= self.send(job)
+            asked |= self.ask_for_previews(project)
             asked |= self.ask_for_scores(project)
         return asked
+
+    def ask_for_previews(self, project: dict[str, Any]) -> bool:
+        if project["deleted_at"] is not None:
+            return False
+        return any([self.send(job) for job in missing.fill_jobs(self.ws, self.db, project)])
 
     def ask_for_scores(self, project: dict[str, Any]) -> bool:
         if project["deleted_at"] is not None:  # it went into the bin while its pictures were made
             return False
-        return any([self.send(job) for job in missing_scores.score_jobs(self.ws, self.db, project)])
+        measured = write_down.finishes(self.ws, self.db, project)
+        return any([self.send(job) for job in missing_scores.score_jobs(self.ws, self.db, project)]) or measured
 
     def send(self, job: Job) -> bool:
         """Give a job to the engine, unless the same work is under way or has failed too often."""
         if any(other.key == job.key for other in self.jobs.values()):
             return True
-        if job.key in self.not_calibrated:
-            missing_scores.note_not_calibrated(self.db, job, self.not_calibrated[job.key])
+        if job.key in self.without_scale:
+            no_score.of_job(self.db, job, *self.without_scale[job.key])
             return False
         if self.halt or self.resting or self.failures.get(job.key, 0) >= MAX_JOB_FAILURES:
             return False
@@ -342,25 +347,25 @@ class Worker:
 
     def on_calibrated(self, job: Job, event: dict[str, Any]) -> None:
         del self.jobs[event["id"]]
-        write_down.calibration(self.db, job, event)
-        dataset = library.dataset(self.db, job.about["dataset_id"])
-        assert dataset is not None
-        self.ask_for_scores(self.project(dataset["project_id"]))
+        project_id = write_down.calibration(self.db, job, event)
+        self.ask_for_scores(self.project(project_id))
+
+    def on_scores(self, job: Job, event: dict[str, Any]) -> None:
+        write_down.scores(self.db, job, event)
+        self.terminal.scored(self.db)
 
     def on_scored(self, job: Job, event: dict[str, Any]) -> None:
         del self.jobs[event["id"]]
-        project_id = write_down.scores(self.db, job, event)
-        self.terminal.scored(self.db)
-        if project_id is not None:
-            self.tidy(project_id)
+        self.tidy(job.about["project_id"])
+        self.ask_for_previews(self.project(job.about["project_id"]))  # of what the scores call promising
 
     def on_jobfailed(self, job: Job, event: dict[str, Any]) -> None:
         del self.jobs[event["id"]]
         log.error("%s failed: %s", job.command["do"], event["traceback"])
         self.terminal.say(f"{job.command['do']} failed: {reason(event['reason'], event['params'])}")
-        if event["reason"] == "not_calibrated":
-            self.not_calibrated[job.key] = event["params"]["message"]
-            missing_scores.note_not_calibrated(self.db, job, event["params"]["message"])
+        if event["reason"] in no_score.OF_THE_PHOTOS:
+            self.without_scale[job.key] = event["reason"], event["params"]["message"]
+            no_score.of_job(self.db, job, *self.without_scale[job.key])
         else:
             self.failures[job.key] = self.failures.get(job.key, 0) + 1
 

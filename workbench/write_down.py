@@ -1,17 +1,24 @@
 """What the engine says of its work, as rows: LoRA files, pictures, scales, scores. Only the worker calls this."""
 
+import contextlib
 import json
+import time
+from base64 import b64decode
 from typing import Any
 
+import numpy as np
 from sqlite_utils import Database
 
-from db import results, runs
+from db import library, results, runs, vectors
 from trainer.events import Saved
-from workbench.likeness import ESTIMATOR
+from workbench.finish import Finish, finish
 from workbench.missing import Job
+from workbench.photo_file import BrokenPhoto, read_photo
 from workbench.workspace import Workspace
 
 Row = dict[str, Any]
+
+MOMENT_S = 0.3  # the worker has other things to listen to
 
 
 def checkpoint(ws: Workspace, db: Database, run_id: int, event: Saved) -> Row:
@@ -55,24 +62,59 @@ def picture(ws: Workspace, db: Database, job: Job, event: Row) -> None:
         size_px=event["size_px"],
         status=event["status"],
         seconds=event["seconds"],
+        **{name: event.get(name) for name in (*Finish._fields, "in_fp32")},
     )
 
 
-def calibration(db: Database, job: Job, event: Row) -> None:
-    """The ends of a likeness scale."""
+def calibration(db: Database, job: Job, event: Row) -> int:
+    """The ends of a scale, and what is recognised and copied on it; returns the project that it is of."""
     results.add_calibration(
         db,
-        **job.about,
-        estimator=ESTIMATOR,
+        **{name: value for name, value in job.about.items() if name != "preview_ids"},
         real=event["real"],
         strangers=event["strangers"],
         counts=json.dumps(event["counts"]),
+        threshold=event["threshold"],
+        detail=json.dumps(event["detail"]),
+    )
+    dataset = library.dataset(db, job.about["dataset_id"])
+    assert dataset is not None  # its photos were just looked at
+    return int(dataset["project_id"])
+
+
+def scores(db: Database, job: Job, event: Row) -> None:
+    """A batch of scores, and what the judge saw (see workbench/look.py)."""
+    judge_id, calibrations = job.about["judge_id"], job.about["calibrations"]
+    results.add_scores(
+        db,
+        [
+            {
+                **score,
+                "judge_id": judge_id,
+                "calibration_id": calibrations[score["metric"]],
+                "detail": json.dumps(score["detail"]),
+            }
+            for score in event["scores"]
+        ],
+    )
+    seen = {row["preview_id"]: row["vector"] for row in event["scores"] if row.get("vector")}
+    vectors.add_vectors(
+        db, [{"preview_id": id, "judge_id": judge_id, "vector": b64decode(text)} for id, text in seen.items()]
     )
 
 
-def scores(db: Database, job: Job, event: Row) -> int | None:
-    """Scores of previews; returns the project that they are of, None where there were none."""
-    rows = [{**job.about, **score, "detail": json.dumps(score["detail"])} for score in event["scores"]]
-    results.add_scores(db, rows)
-    preview = results.preview(db, rows[0]["preview_id"]) if rows else None
-    return preview["project_id"] if preview else None
+def finishes(ws: Workspace, db: Database, project: Row) -> bool:
+    """Measure the finish of previews from before it was measured, for a moment; whether any was.
+
+    A picture that is lost or broken is passed over: its score has the reason.
+    """
+    until = time.monotonic() + MOMENT_S
+    measured: dict[int, Row] = {}
+    for preview in results.without_finish(db, project["id"]):
+        if time.monotonic() > until:
+            break
+        with contextlib.suppress(BrokenPhoto, OSError):
+            pixels = np.asarray(read_photo(ws.path(preview["file"])))
+            measured[preview["id"]] = finish(pixels)._asdict()
+    results.set_finish(db, measured)
+    return bool(measured)

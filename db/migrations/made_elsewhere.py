@@ -48,6 +48,7 @@ ELSEWHERE_EVENTS = {  # more of what moves the revision, by the name of its trig
     "revision_imports": "insert on imports",
     "revision_thresholds": "update of threshold on calibrations",
     "revision_finish": "update of saturation on previews",
+    "revision_values": "update of value on scores",
 }
 
 

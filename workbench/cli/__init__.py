@@ -7,11 +7,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from workbench.cli import bases, keep, patterns, photos, queue, results, serve
+from workbench.cli import bases, elsewhere, judging, keep, loras, patterns, photos, queue, results, serve
 from workbench.cli.shared import Verb
 from workbench.workspace import HOME_VARIABLE, Workspace
 
-ROOMS = (photos, bases, patterns, queue, results, keep, serve)  # each declares its verbs in ``add``
+# each declares its verbs in ``add``
+ROOMS = (photos, elsewhere, bases, patterns, queue, results, loras, judging, keep, serve)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -62,12 +62,14 @@ def scores_verb(ws: Workspace, args: Args) -> int:
 
 
 def score_line(row: dict[str, Any]) -> str:
-    likeness = "-" if row["likeness"] is None else f"{row['likeness']:.0f}"
-    clip = "-" if row["clip_t"] is None else f"{row['clip_t']:.3f}"
+    likeness, second = ("-" if row[key] is None else f"{row[key]:.0f}" for key in ("likeness", "second_likeness"))
+    clip, look = ("-" if row[key] is None else f"{row[key]:.3f}" for key in ("clip_t", "clip_i"))
     who = "base row" if row["is_base"] else f"{row['label']}, seed {row['train_seed']:.0f}, update {row['updates']:.0f}"
     cell = f"{who:44}  prompt {row['prompt']}  seed {row['seed']}"
     looked = f"  on {row['base_model']}, clip skip {row['clip_skip']}" if row["is_variant"] else ""
-    return f"{cell}  likeness {likeness:>4} ({row['face_status']})  CLIP {clip}{looked}"
+    other = f"  second judge {second:>4} ({row['second_face_status']})" if row["second_face_status"] else ""
+    copied = "  copy?" if row["copied"] else ""
+    return f"{cell}  likeness {likeness:>4} ({row['face_status']}){other}  CLIP {clip}  look {look}{copied}{looked}"
 
 
 def matrix_verb(ws: Workspace, args: Args) -> int:

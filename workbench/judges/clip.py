@@ -10,10 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from workbench.judges.find import CLIP_WEIGHTS
 from workbench.judges.info import JudgeInfo, JudgeUnavailable
+from workbench.judges.published import CLIP_WEIGHTS
+from workbench.judges.threads import in_threads
 
-PAIRS_PER_BATCH = 32
+PER_BATCH = 32
+
+Rgb = NDArray[np.uint8]  # height x width x 3
+Vectors = NDArray[np.float32]  # number x width, unit length
 
 
 class ClipJudge:
@@ -44,31 +48,41 @@ class ClipJudge:
                 raise does_not_fit(model, weights, why) from error
             self.tokenizer: Any = open_clip.get_tokenizer(model)  # context length: from the model's config
         self.model.eval()
-        self._texts: dict[str, Any] = {}  # prompt -> unit vector: a plan has few prompts and many pictures
+        self.width = int(open_clip.get_model_config(model)["embed_dim"])  # of its vectors
+        self._texts: dict[str, Vectors] = {}  # prompt -> unit vector: a plan has few prompts and many pictures
 
-    def similarity(self, images: Sequence[NDArray[np.uint8]], prompts: Sequence[str]) -> list[float]:
+    def similarity(self, images: Sequence[Rgb], prompts: Sequence[str]) -> list[float]:
         """Raw cosine (-1 to 1) between each picture (height x width x 3) and the prompt at the same place."""
-        import torch
-
         if len(images) != len(prompts):
             raise ValueError(f"{len(images)} pictures and {len(prompts)} prompts: there must be one for each.")
-        cosines: list[float] = []
-        with torch.inference_mode():
-            self._encode_texts([prompt for prompt in dict.fromkeys(prompts) if prompt not in self._texts])
-            for start in range(0, len(images), PAIRS_PER_BATCH):
-                batch = range(start, min(start + PAIRS_PER_BATCH, len(images)))
-                pixels = torch.stack([self.preprocess(Image.fromarray(images[i])) for i in batch])
-                pictures = unit(self.model.encode_image(pixels.to(self.device)))
-                texts = torch.stack([self._texts[prompts[i]] for i in batch])
-                cosines += (pictures * texts).sum(dim=-1).float().tolist()
-        return cosines
+        return [float(cosine) for cosine in (self.images(images) * self.texts(prompts)).sum(axis=1)]
 
-    def _encode_texts(self, prompts: Sequence[str]) -> None:
-        """Remember the unit vectors of prompts."""
-        for start in range(0, len(prompts), PAIRS_PER_BATCH):
-            batch = list(prompts[start : start + PAIRS_PER_BATCH])
-            vectors = unit(self.model.encode_text(self.tokenizer(batch).to(self.device)))
+    def images(self, pictures: Sequence[Rgb]) -> Vectors:
+        """A unit vector of each picture (height x width x 3, any sizes): number x width."""
+        import torch
+
+        vectors = [np.zeros((0, self.width), np.float32)]
+        for start in range(0, len(pictures), PER_BATCH):
+            pixels = torch.stack(in_threads(self._prepared, pictures[start : start + PER_BATCH]))
+            with torch.inference_mode():
+                vectors.append(unit(self.model.encode_image(pixels.to(self.device))))
+        return np.concatenate(vectors)
+
+    def texts(self, prompts: Sequence[str]) -> Vectors:
+        """A unit vector of each text: number x width. Every text is encoded once as long as the judge is loaded."""
+        import torch
+
+        new = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._texts]
+        for start in range(0, len(new), PER_BATCH):
+            batch = new[start : start + PER_BATCH]
+            with torch.inference_mode():
+                vectors = unit(self.model.encode_text(self.tokenizer(batch).to(self.device)))
             self._texts.update(zip(batch, vectors, strict=True))
+        return np.array([self._texts[prompt] for prompt in prompts], np.float32).reshape(len(prompts), self.width)
+
+    def _prepared(self, picture: Rgb) -> Any:
+        """A picture as the model takes it: a tensor of 3 x side x side."""
+        return self.preprocess(Image.fromarray(picture))
 
 
 def model_and_weights(info: JudgeInfo) -> tuple[str, Path, str]:
@@ -101,6 +115,6 @@ def refuse_hub(model: str) -> None:
         raise JudgeUnavailable("clip_needs_hub", model=model)
 
 
-def unit(vectors: Any) -> Any:
-    """Vectors at length 1."""
-    return vectors / vectors.norm(dim=-1, keepdim=True)
+def unit(vectors: Any) -> Vectors:
+    """Vectors of torch at length 1, as numpy's."""
+    return np.asarray((vectors / vectors.norm(dim=-1, keepdim=True)).float().cpu())

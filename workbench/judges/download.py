@@ -9,15 +9,16 @@ import zipfile
 from pathlib import Path
 
 from workbench.judges.find import (
-    CLIP_SOURCES,
-    CLIP_WEIGHTS,
+    CLIP_LICENCES,
     INSIGHTFACE_LICENCE,
     INSIGHTFACE_PACKS,
+    NOT_STATED,
     clip_judge_info,
     face_judge_info,
     packs_folder,
 )
 from workbench.judges.info import JudgeInfo, JudgeUnavailable
+from workbench.judges.published import source_of
 
 PACK_SOURCE = "https://github.com/deepinsight/insightface/releases/download/model-zoo/{pack}.zip"
 
@@ -26,10 +27,11 @@ def download_source(spec: str) -> tuple[str, str]:
     """Where ``spec`` would come from and under which licence: to be shown before anything is fetched."""
     if spec in INSIGHTFACE_PACKS:
         return PACK_SOURCE.format(pack=spec), INSIGHTFACE_LICENCE
-    if spec in CLIP_SOURCES:
-        source = CLIP_SOURCES[spec]
-        return f"https://huggingface.co/{source.repository} ({CLIP_WEIGHTS})", source.licence
-    known = ", ".join([*INSIGHTFACE_PACKS, *CLIP_SOURCES])
+    clip = source_of(spec)
+    if clip:
+        repository, weights = clip
+        return f"https://huggingface.co/{repository} ({weights})", CLIP_LICENCES.get(spec, NOT_STATED)
+    known = ", ".join([*INSIGHTFACE_PACKS, *CLIP_LICENCES])
     raise JudgeUnavailable("download_unknown", spec=spec, known=known)
 
 
@@ -47,7 +49,9 @@ def download_judge(spec: str) -> JudgeInfo:
             else:
                 from huggingface_hub import hf_hub_download
 
-                hf_hub_download(CLIP_SOURCES[spec].repository, CLIP_WEIGHTS)
+                clip = source_of(spec)
+                assert clip is not None  # download_source has found it
+                hf_hub_download(*clip)
     except (OSError, RuntimeError, zipfile.BadZipFile) as error:
         raise JudgeUnavailable("download_failed", spec=spec, source=source, why=str(error)) from error
     info = face_judge_info(spec) if spec in INSIGHTFACE_PACKS else clip_judge_info(spec)

@@ -1,7 +1,6 @@
 """The face judge: finds faces and turns each into a vector, through insightface and any of its packs."""
 
 import contextlib
-import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -12,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.judges.info import JudgeInfo, JudgeUnavailable
+from workbench.judges.threads import in_threads
 
 Rgb = NDArray[np.uint8]  # height x width x 3
 Box = tuple[float, float, float, float]  # left, top, right, bottom in px
 
-CROPS_PER_BATCH = 32
+CROPS_PER_BATCH = 8  # small enough that a batch of pictures keeps every thread busy
 # A box is a second find of the same face if a better one covers this share of the smaller of the two. The
 # detector's own suppression compares overlap with the union, which lets a small box inside a large one
 # through.
@@ -41,6 +41,8 @@ class FaceJudge:
 
     def __init__(self, info: JudgeInfo, device: str | None = None) -> None:
         self.info = info
+        # a deprecated call in insightface, once a face; for good, since threads share one list of filters
+        warnings.filterwarnings("ignore", "`estimate` is deprecated", FutureWarning)
         with quiet():
             import onnxruntime
             from insightface.app import FaceAnalysis
@@ -69,31 +71,35 @@ class FaceJudge:
 
     def faces_many(self, pictures: Sequence[Rgb]) -> list[list[Face]]:
         """The faces in each picture (any sizes), with the same numbers as one by one."""
-        found = [self._detect(picture) for picture in pictures]
+        found = in_threads(self._detect, pictures)
         crops = [crop for detections in found for _, _, crop in detections]
         vectors = iter(self._embed(crops))
         return [[Face(box, score, next(vectors), side_px(box)) for box, score, _ in detections] for detections in found]
 
     def _detect(self, rgb: Rgb) -> list[tuple[Box, float, Rgb]]:
         """Box, confidence and upright crop of each face in a picture."""
+        import cv2
         from insightface.utils.face_align import norm_crop
 
-        if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
-            raise ValueError(f"Not a picture of height x width x 3 in uint8: {rgb.shape} in {rgb.dtype}.")
-        bgr = np.ascontiguousarray(rgb[..., ::-1])  # OpenCV's order of channels
+        bgr = cv2.cvtColor(checked(rgb), cv2.COLOR_RGB2BGR)
         rows, landmarks = self.detector.detect(bgr)
         kept = distinct([box_of(row) for row in rows])
         side = self.recogniser.input_size[0]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # a deprecated call in insightface, once a face
-            return [(box_of(rows[i]), float(rows[i][4]), norm_crop(bgr, landmarks[i], side)) for i in kept]
+        return [(box_of(rows[i]), float(rows[i][4]), norm_crop(bgr, landmarks[i], side)) for i in kept]
 
     def _embed(self, crops: list[Rgb]) -> list[NDArray[np.float32]]:
         """Unit vector of each aligned crop."""
         fixed = isinstance(self.recogniser.input_shape[0], int)  # takes one picture at a time
         step = 1 if fixed else CROPS_PER_BATCH
-        batches = [self.recogniser.get_feat(crops[i : i + step]) for i in range(0, len(crops), step)]
+        batches = in_threads(self.recogniser.get_feat, [crops[i : i + step] for i in range(0, len(crops), step)])
         return [vector / np.linalg.norm(vector) for batch in batches for vector in batch]
+
+
+def checked(rgb: Rgb) -> Rgb:
+    """The same, if it is a picture."""
+    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+        raise ValueError(f"Not a picture of height x width x 3 in uint8: {rgb.shape} in {rgb.dtype}.")
+    return rgb
 
 
 def distinct(boxes: Sequence[Box]) -> list[int]:
@@ -129,12 +135,11 @@ def box_of(row: NDArray[np.float32]) -> Box:
 
 
 def session_options() -> Any:
-    """ONNX Runtime's settings: as many threads as torch was given, and no busy waiting beside it."""
+    """ONNX Runtime's settings: one thread within a picture, since several pictures are looked at beside each other."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", "0") or 0)  # 0: as many as cores
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.intra_op_num_threads = 1
     return options
 
 

@@ -2,13 +2,15 @@
 
 import hashlib
 import importlib.metadata
+import importlib.util
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from trainer import EMBEDDED
 from workbench.judges.info import JudgeInfo, JudgeUnavailable
+from workbench.judges.published import CLIP_WEIGHTS, published, source_of
 
 EMBEDDED_LICENCE = "Apache-2.0"
 EMBEDDED_WORLD = "synthetic portraits of the embedded miniature only"
@@ -18,21 +20,15 @@ NOT_STATED = "not stated: see where the weights come from"
 INSIGHTFACE_LICENCE = "non-commercial research only"  # of every pack: insightface, model_zoo/README
 INSIGHTFACE_PACKS = ("buffalo_l", "buffalo_m", "buffalo_s", "buffalo_sc", "antelopev2")
 
-CLIP_WEIGHTS = "open_clip_model.safetensors"
+DLIB_LICENCE = "public domain (CC0) weights; dlib itself: Boost Software License 1.0"
+DLIB_FILES = ("shape_predictor_5_face_landmarks.dat", "dlib_face_recognition_resnet_model_v1.dat")
+DLIB_PACKAGES = ("dlib-bin", "dlib")  # the same module: ready-made, and built on this computer
 
-
-@dataclass(frozen=True)
-class ClipSource:
-    """Where the published weights of a CLIP judge are, and their licence as their model card states it."""
-
-    repository: str
-    licence: str
-
-
-CLIP_SOURCES = {
-    "ViT-B-32/laion2b_s34b_b79k": ClipSource("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "MIT"),
-    "ViT-L-14/laion2b_s32b_b82k": ClipSource("laion/CLIP-ViT-L-14-laion2B-s32B-b82K", "MIT"),
-    "ViT-H-14/laion2b_s32b_b79k": ClipSource("laion/CLIP-ViT-H-14-laion2B-s32B-b79K", "MIT"),
+# Licences as the model cards state them; of others the judge says "not stated".
+CLIP_LICENCES = {
+    "ViT-B-32/laion2b_s34b_b79k": "MIT",
+    "ViT-L-14/laion2b_s32b_b82k": "MIT",
+    "ViT-H-14/laion2b_s32b_b79k": "MIT",
 }
 
 
@@ -42,12 +38,14 @@ def packs_folder() -> Path:
 
 
 def face_judge_info(spec: str) -> JudgeInfo | None:
-    """The face judge that ``spec`` names: ``embedded``, a pack on this computer, a folder; None for ``none``.
+    """The face judge that ``spec`` names: ``embedded``, ``dlib``, a pack on this computer, a folder; None for ``none``.
 
     Raises :class:`JudgeUnavailable` with what to do.
     """
     if spec == "none":
         return None
+    if spec == "dlib":
+        return dlib_info()
     version = package_version("insightface")
     if spec == "embedded":
         folder = EMBEDDED / "faces"
@@ -69,12 +67,25 @@ def face_judge_info(spec: str) -> JudgeInfo | None:
     return described("face", name, f"insightface {version}", licence, world, folder, files)
 
 
+def dlib_info() -> JudgeInfo:
+    """dlib with the weights of face_recognition_models: by their path, since importing that package fails without
+    pkg_resources, which setuptools has dropped."""
+    models = importlib.util.find_spec("face_recognition_models")
+    places = [Path(place) / "models" for place in (models.submodule_search_locations or [])] if models else []
+    folder = next((place for place in places if all((place / name).is_file() for name in DLIB_FILES)), None)
+    if importlib.util.find_spec("dlib") is None or folder is None:
+        raise JudgeUnavailable("dlib_missing", python=sys.executable)
+    version = f"dlib {package_version(*DLIB_PACKAGES)}"
+    return described("face", "dlib", version, DLIB_LICENCE, REAL_PEOPLE, folder, [folder / name for name in DLIB_FILES])
+
+
 def clip_judge_info(spec: str) -> JudgeInfo | None:
     """The CLIP judge that ``spec`` names; None for ``none``.
 
-    ``embedded``; ``MODEL/TAG`` of a known source whose weights are on this computer;
-    ``MODEL/path.safetensors``; or a folder with ``open_clip_model.safetensors`` and the model config as the
-    only ``.json``. Raises :class:`JudgeUnavailable` with what to do.
+    ``embedded``; ``MODEL/TAG`` as open_clip lists them, whose weights are on this computer;
+    ``MODEL/path.safetensors`` (weights from OpenAI belong to ``ViT-B-32-quickgelu``, not to ``ViT-B-32``); or a folder
+    with ``open_clip_model.safetensors`` and the model config as the only ``.json``. Raises :class:`JudgeUnavailable`
+    with what to do.
     """
     if spec == "none":
         return None
@@ -82,16 +93,16 @@ def clip_judge_info(spec: str) -> JudgeInfo | None:
     folder = EMBEDDED / "clip" if spec == "embedded" else Path(spec).expanduser()
     if folder.is_dir():
         return clip_folder(folder, version)
-    if spec in CLIP_SOURCES:
-        source = CLIP_SOURCES[spec]
-        file = cached_clip_weights(source.repository)
-        if file is None:
+    source = source_of(spec)
+    if source:
+        cached = cached_clip_weights(*source)
+        if cached is None:
             raise JudgeUnavailable("clip_weights_absent", model=spec)
-        return described("clip", spec, version, source.licence, REAL_PEOPLE, file, [file])
+        return described("clip", spec, version, CLIP_LICENCES.get(spec, NOT_STATED), REAL_PEOPLE, cached, [cached])
     model, _, rest = spec.partition("/")
     file = Path(rest).expanduser()
     if not rest or not file.suffix:
-        raise JudgeUnavailable("clip_unknown", spec=spec, known=", ".join(CLIP_SOURCES))
+        raise JudgeUnavailable("clip_unknown", spec=spec, known=", ".join(CLIP_LICENCES))
     if file.suffix.lower() != ".safetensors":
         raise JudgeUnavailable("clip_is_pickle", file=str(file))
     if not file.is_file():
@@ -103,7 +114,7 @@ def clip_folder(folder: Path, version: str) -> JudgeInfo:
     """A CLIP judge kept as a folder: weights and model config side by side."""
     weights, configs = folder / CLIP_WEIGHTS, sorted(folder.glob("*.json"))
     if not weights.is_file() or len(configs) != 1:
-        raise JudgeUnavailable("clip_unknown", spec=str(folder), known=", ".join(CLIP_SOURCES))
+        raise JudgeUnavailable("clip_unknown", spec=str(folder), known=", ".join(CLIP_LICENCES))
     licence, world, name = NOT_STATED, NOT_STATED, configs[0].stem
     if folder.resolve() == (EMBEDDED / "clip").resolve():
         licence, world, name = EMBEDDED_LICENCE, EMBEDDED_WORLD, "embedded"
@@ -111,14 +122,20 @@ def clip_folder(folder: Path, version: str) -> JudgeInfo:
 
 
 def list_judges() -> list[JudgeInfo]:
-    """Every judge that is on this computer: the embedded ones, insightface packs, cached CLIP weights."""
+    """Every judge that is on this computer: the embedded ones, insightface packs, dlib, cached CLIP weights."""
     found: list[JudgeInfo] = []
     folders = sorted(packs_folder().iterdir()) if packs_folder().is_dir() else []
-    for spec in ["embedded", *(folder.name for folder in folders if folder.is_dir())]:
+    for spec in ["embedded", *(folder.name for folder in folders if folder.is_dir()), "dlib"]:
         found += present(face_judge_info, spec)
-    for spec in ["embedded", *CLIP_SOURCES]:
+    for spec in ["embedded", *published()]:
         found += present(clip_judge_info, spec)
     return found
+
+
+def fitting(kind: str, synthetic: bool) -> str:
+    """The first judge of a kind on this computer that was made for synthetic people, or for real ones; else none."""
+    world = EMBEDDED_WORLD if synthetic else REAL_PEOPLE
+    return next((info.name for info in list_judges() if info.kind == kind and info.world == world), "none")
 
 
 def present(find: Callable[[str], JudgeInfo | None], spec: str) -> list[JudgeInfo]:
@@ -155,12 +172,14 @@ def file_hash(file: Path, size: int, modified_ns: int) -> str:
 
 
 @lru_cache
-def package_version(package: str) -> str:
-    """Version of an installed package."""
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        raise JudgeUnavailable("package_missing", package=package) from None
+def package_version(*packages: str) -> str:
+    """Version of an installed package; of several that hold the same, the first that is there."""
+    for package in packages:
+        try:
+            return importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            pass
+    raise JudgeUnavailable("package_missing", package=packages[0])
 
 
 def looks_like_path(spec: str) -> bool:
@@ -168,9 +187,9 @@ def looks_like_path(spec: str) -> bool:
     return any(sign in spec for sign in ("/", "\\", "~", ":")) or spec.startswith(".")
 
 
-def cached_clip_weights(repository: str) -> Path | None:
-    """The safetensors file of a repository in the hub's local cache, or None. Never asks the network."""
+def cached_clip_weights(repository: str, weights: str) -> Path | None:
+    """A file of a repository in the hub's local cache, or None. Never asks the network."""
     from huggingface_hub import try_to_load_from_cache
 
-    file = try_to_load_from_cache(repository, CLIP_WEIGHTS)
+    file = try_to_load_from_cache(repository, weights)
     return Path(file) if isinstance(file, str) else None

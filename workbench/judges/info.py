@@ -18,12 +18,16 @@ SENTENCES = {
         "The folder {folder} is no complete face pack: it needs the .onnx files of a face detector with "
         "landmarks and of a face recogniser. Download the pack again or choose another judge."
     ),
+    "dlib_missing": (
+        "dlib or its weights (face_recognition_models) aren't installed. Install both, in this program's folder: "
+        "{python} -m pip install -r requirements-dlib.txt (100 MB). Or choose another judge."
+    ),
     "clip_weights_absent": (
         "The CLIP weights of '{model}' aren't on this computer. Get them with "
         "'python -m workbench doctor --download {model}', or choose the judge 'embedded' or 'none'."
     ),
     "clip_unknown": (
-        "'{spec}' names no CLIP judge. Write 'embedded', 'none', one of {known}, "
+        "'{spec}' names no CLIP judge. Write 'embedded', 'none', MODEL/TAG as open_clip lists them (such as {known}), "
         "'MODEL/path/to/file.safetensors', or a folder that holds open_clip_model.safetensors and its model "
         "config (.json)."
     ),

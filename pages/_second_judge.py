@@ -1,0 +1,69 @@
+"""A second face judge: who it is, and where the two disagree, with the pictures."""
+
+from typing import Any
+
+import streamlit as st
+from sqlite_utils import Database
+
+from pages import _shared as shared
+from pages._pictures import picture_grid, show_preview
+from pages._projects import judge
+from workbench import rating, views
+from workbench.analysis import Tables
+from workbench.projects import ProjectError, change_project
+from workbench.two_judges import Disagreement, disagreement, judges_chart, judges_grid
+
+SHOWN = 8  # pictures on which two judges are furthest apart
+
+
+@st.fragment
+def choose_second(project_id: int) -> None:
+    """Name a second judge of faces, or none; what it scores stands beside the first one's."""
+    db = shared.open_workbench()
+    now = views.project(db, project_id)
+    assert now is not None  # the page has just shown it
+    chosen = judge("face", now["second_face_judge"], f"second judge of {project_id}, was {now['second_face_judge']}")
+    if chosen == now["second_face_judge"]:
+        return
+    if st.button("Save the second judge", icon=":material/save:"):
+        try:
+            change_project(db, project_id, second_face_judge=chosen)
+        except ProjectError as error:
+            st.error(shared.plain(str(error)))
+        else:
+            st.rerun()
+
+
+def where_they_disagree(db: Database, project: dict[str, Any], tables: Tables) -> None:
+    """Both judges' ranks of the same pictures, and the pictures on which they are furthest apart."""
+    found = disagreement(tables.previews)
+    if found is None:
+        st.info("The second judge has not scored yet: it does as soon as the worker is free.")
+        return
+    first, second = project["face_judge"], project["second_face_judge"]
+    chart = judges_chart(found, first, second)
+    event = st.altair_chart(chart, key="two-judges", height=chart.height, on_select="rerun", selection_mode="pick")
+    picked = [point["preview_id"] for point in event.selection.get("pick", [])]
+    st.markdown(shared.plain(faces_seen(found, first, second)))
+    held = rating.held_back_tokens(db, project, shared.rater())
+    free = found.rows[~found.rows["token"].isin(list(held))]
+    rows = free[free["preview_id"].isin(picked)] if picked else free.head(SHOWN)
+    st.markdown("**The chosen picture**" if picked else "**Furthest apart**")
+    if rows.empty:
+        st.caption("Hidden: it waits to be rated blind.")
+        return
+    token = picture_grid(judges_grid(rows, first, second, len(found.rows)), 128, None, "judges-pictures")
+    if token:
+        row = tables.previews[tables.previews["token"] == token].iloc[0].to_dict()
+        show_preview(row, shared.all_settings(db, row))
+
+
+def faces_seen(found: Disagreement, first: str, second: str) -> str:
+    """Where only one of them found a face."""
+    parts = [
+        f"in {n} pictures only {who} found a face"
+        for n, who in ((found.only_first, first), (found.only_second, second))
+        if n
+    ]
+    said = " and ".join(parts)
+    return f"{said[:1].upper()}{said[1:]}." if said else "Both found faces in the same pictures."

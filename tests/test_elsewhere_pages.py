@@ -1,0 +1,197 @@
+"""What was made elsewhere as a person meets it: the way in, the answer, the scores, and a training that isn't ours."""
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from filled_elsewhere import PROMPTS, fill_elsewhere
+from PIL import Image
+from test_launch import free_port, start
+from test_pages import go, open_app, press, words
+
+from trainer import EMBEDDED
+from workbench import views
+from workbench.analysis import tables
+from workbench.plan import plan_of
+from workbench.rating import held_back_tokens, rating_set, spread
+from workbench.workspace import Workspace
+
+ROOT = Path(__file__).resolve().parent.parent
+SUBJECTS = EMBEDDED / "subjects"
+JUDGED_MS = 90_000
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    return fill_elsewhere(tmp_path_factory.mktemp("elsewhere"))
+
+
+@pytest.fixture
+def made(template, tmp_path):
+    shutil.copytree(template.ws.home, tmp_path, dirs_exist_ok=True)
+    return Workspace(tmp_path)
+
+
+def kohya_samples(folder):
+    """Samples as sd-scripts names them: another person turns into the subject over three epochs."""
+    folder.mkdir()
+    for epoch, share in ((1, "000"), (2, "050"), (3, "100")):
+        for prompt in range(4):
+            source = SUBJECTS / "blends" / f"{prompt}_{share}_0.jpg"
+            Image.open(source).save(folder / f"anna_e{epoch:06d}_{prompt:02d}_20240101120000_42.png")
+    return folder
+
+
+def test_home_offers_the_import_before_anything_else(tmp_path, monkeypatch):
+    app = open_app(tmp_path, monkeypatch)
+    assert app.button[0].label == "I already have pictures or LoRAs"
+    app = press(app, "I already have pictures")
+    assert app.title[0].value == "Import"
+
+
+def test_home_gives_the_answer_in_words(made, monkeypatch):
+    said = words(open_app(made.home, monkeypatch))
+    assert "Best is epoch 6 at strength 1: likeness 71.0 (95 % interval 58.6 to 83.4, 6 pictures)." in said
+    assert "2 of the 11 others" in said and "With 3 prompts only large differences show." in said
+    assert "It isn't known whether the photos" in said
+    assert "Which settings" not in said
+
+
+def test_photos_that_no_training_saw_need_no_note(tmp_path, monkeypatch):
+    fill_elsewhere(tmp_path, saw_references="no")
+    for page in ("home", "charts", "scores"):
+        assert "It isn't known whether" not in words(open_app(tmp_path, monkeypatch, page))
+
+
+@pytest.mark.parametrize("page", ["charts", "scores"])
+def test_every_page_with_figures_says_that_references_may_have_been_trained_on(made, monkeypatch, page):
+    assert "It isn't known whether the photos" in words(open_app(made.home, monkeypatch, page))
+
+
+@pytest.mark.parametrize("page", ["photos", "patterns", "plan", "queue", "rate", "gallery", "charts", "scores"])
+@pytest.mark.parametrize("ragged", [False, True])
+def test_no_page_breaks_on_what_was_made_elsewhere(tmp_path, monkeypatch, page, ragged):
+    made = fill_elsewhere(tmp_path, base_row=not ragged, strengths=(0.8,) if ragged else (0.6, 1.0))
+    if ragged:
+        made.db.execute("delete from scores where preview_id % 3 = 0")
+        made.db.execute("delete from previews where id % 3 = 0")
+        made.db.conn.commit()
+    open_app(tmp_path, monkeypatch, page)
+
+
+def test_a_run_made_elsewhere_shows_no_default_value_as_its_setting(made, monkeypatch):
+    app = open_app(made.home, monkeypatch, run="1")
+    app = go(app, "run")
+    said = words(app)
+    assert "Made elsewhere" in said and "Not known (" in said
+    assert not [one.label for one in app.button if one.label.startswith(("Retrain", "Go on", "Train on"))]
+    shown = [frame.value for frame in app.dataframe]
+    assert all("download" not in frame.columns for frame in shown)
+    assert any("made elsewhere: only its pictures are here" in frame.to_string() for frame in shown)
+    assert not any("setting" in frame.columns for frame in shown)  # none is known
+
+
+def test_a_pattern_made_elsewhere_is_not_offered_for_training(made, monkeypatch):
+    app = open_app(made.home, monkeypatch, "patterns")
+    assert "Trained elsewhere, so not queued: anna" in words(app)
+    assert not [one.label for one in app.button if one.label.startswith("Queue ")]
+
+
+def test_people_rate_one_picture_per_prompt_and_checkpoint_and_it_is_hidden_until_then(made):
+    db = made.open()
+    project = views.project(db, 1)
+    rows = rating_set(db, project)
+    assert {(row["seed"], row["strength"]) for row in rows} == {(42, 1.0)}
+    assert len(rows) == 12 and held_back_tokens(db, project, "me") == {row["token"] for row in rows}
+
+
+def test_where_the_main_strength_or_first_seed_is_missing_the_next_one_is_rated(made):
+    db = made.open()
+    gone = "checkpoint_id is not null and ((strength = 1 and prompt = 0) or (seed = 42 and prompt = 1))"
+    db.execute(f"delete from scores where preview_id in (select id from previews where {gone})")
+    db.execute(f"delete from previews where {gone}")
+    db.conn.commit()
+    rows = rating_set(db, views.project(db, 1))
+    chosen = {row["prompt"]: (row["seed"], row["strength"]) for row in rows}
+    assert chosen == {0: (42, 0.8), 1: (43, 1.0), 2: (42, 1.0)}
+
+
+def test_a_sitting_stays_short_and_ends_with_the_last_checkpoint(tmp_path):
+    made = fill_elsewhere(tmp_path, epochs=(2, 4, 6, 8), prompts=(*PROMPTS[:3], *PROMPTS[:1]))
+    every = rating_set(made.db, views.project(made.db, 1))
+    assert len(every) == 16
+    assert spread([2, 4, 6, 8], 2) == [4, 8]
+
+
+def test_the_gallery_shows_every_seed_of_pictures_made_elsewhere(made, monkeypatch):
+    app = open_app(made.home, monkeypatch, "gallery")
+    assert plan_of(made.open(), 1).elsewhere
+    assert not app.get("button_group")[1].value  # no seed is picked: all are shown
+
+
+def test_judges_are_named_with_licence_world_and_scale(made, monkeypatch):
+    said = words(open_app(made.home, monkeypatch, "scores"))
+    for part in ("Apache-2.0", "synthetic", "0 = 0.020, 100 = 0.820", "6 of 6", "mean of the cosines"):
+        assert part in said, part
+
+
+@pytest.mark.browser
+def test_a_folder_of_kohya_samples_becomes_a_map(tmp_path, page):
+    home, samples = tmp_path / "work", kohya_samples(tmp_path / "sample")
+    port = free_port()
+    app = start(home, port)
+    assert "Workbench" in app.stdout.readline()
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "workbench", "--home", str(home), "worker", "--watch-stdin"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        page.goto(f"http://127.0.0.1:{port}")
+        page.get_by_role("button", name="I already have pictures or LoRAs").click()
+        fill(page, "Folder, zip archive or grid", str(samples))
+        page.get_by_text("12 pictures: 1 LoRA, 3 checkpoints, 1 strength").wait_for()
+        fill(page, "Folder with the training photos", str(SUBJECTS / "subject_a" / "train"))
+        fill(page, "Folder with unseen photos", str(SUBJECTS / "subject_a" / "reference"))
+        fill(page, "Class noun", "woman")
+        for kind in ("likeness", "prompt adherence"):
+            choose(page, f"Judge of {kind}", "embedded")
+        page.get_by_role("button", name="Import 12 pictures").click()
+        page.get_by_text("12 pictures are here now").wait_for(timeout=JUDGED_MS)
+        page.get_by_text(re.compile("Best is epoch 3 at strength 1")).wait_for(timeout=JUDGED_MS)
+        page.locator("[data-testid=stVegaLiteChart] svg, [data-testid=stVegaLiteChart] canvas").first.wait_for()
+        wait_until_judged(Workspace(home))
+    finally:
+        for process in (app, worker):
+            process.stdin.close()
+        for process in (app, worker):
+            process.wait(40)
+    read = tables(Workspace(home).open(), 1)
+    by_epoch = read.checkpoints[~read.checkpoints["is_base"]].set_index("epoch")["likeness"]
+    assert by_epoch[1] < by_epoch[2] < by_epoch[3] and by_epoch[3] > 80
+    assert not views.reference_note(Workspace(home).open(), {"id": 1})
+
+
+def fill(page, label, text):
+    box = page.get_by_role("textbox", name=label, exact=True)
+    box.fill(text)
+    box.press("Enter")
+
+
+def choose(page, label, value):
+    box = page.get_by_role("combobox", name=label)
+    box.click()
+    page.get_by_role("option", name=value, exact=True).click()
+
+
+def wait_until_judged(ws, limit_s=60):
+    deadline = time.monotonic() + limit_s
+    while tables(ws.open(), 1).previews["likeness"].isna().any():
+        assert time.monotonic() < deadline
+        time.sleep(1)

@@ -1,0 +1,33 @@
+"""What the judges are worth, measured on the shipped people."""
+
+import json
+import time
+from pathlib import Path
+
+from workbench.cli.shared import Args, Verbs
+from workbench.workspace import Workspace
+
+
+def add(verb: Verbs) -> None:
+    """Declare the verbs."""
+    validity = verb(
+        "validity", validity_verb, "measure on the shipped people what the judges are worth (two minutes)", listing=True
+    )
+    validity.add_argument("--write", type=Path, metavar="FILE", help="write the page to this file instead")
+    validity.add_argument("--without-training", action="store_true", help="leave out the LoRA that memorises a photo")
+
+
+def validity_verb(ws: Workspace, args: Args) -> int:
+    from workbench.validity import measure
+    from workbench.validity_words import page
+
+    started = time.monotonic()
+    figures = measure(training=not args.without_training)
+    if args.write:
+        args.write.write_text(page(figures), encoding="utf-8", newline="\n")
+        print(f"wrote {args.write} after {time.monotonic() - started:.0f} s")
+    elif args.json:
+        print(json.dumps(figures, indent=1))
+    else:
+        print(page(figures))
+    return 0
