@@ -9,8 +9,9 @@ from sqlite_utils import Database
 from pages import _shared as shared
 from pages._article import article_tab
 from pages._settings import one_change, settings_fields
-from workbench import cost, device, grid, pattern_file, patterns, preflight, presets, settings
-from workbench.patterns import Asked, Pattern, PatternError
+from workbench.running import device
+from workbench.sweep import cost, grid, pattern_file, patterns, preflight, presets, settings
+from workbench.sweep.patterns import Asked, Pattern, PatternError
 
 AXES = 4  # fields for a grid
 GRID_HELP = "Values with commas between them, such as 1, 4, 16. `empty` is no value."

@@ -7,9 +7,9 @@ import streamlit as st
 from sqlite_utils import Database
 
 from pages import _shared as shared
-from workbench import article, marks, presets, settings
-from workbench.patterns import PatternError
-from workbench.plan import plan_of
+from workbench.plans.plan import plan_of
+from workbench.sweep import article, marks, presets, settings
+from workbench.sweep.patterns import PatternError
 
 
 def article_tab(db: Database, project: dict[str, Any], labels: Sequence[str]) -> None:

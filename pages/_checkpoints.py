@@ -3,7 +3,8 @@
 import streamlit as st
 from sqlite_utils import Database
 
-from workbench import checkpoint_charts, views
+from workbench import views
+from workbench.charting import checkpoint_charts
 
 
 def checkpoint_measurements(db: Database, run_id: int) -> None:

@@ -8,8 +8,8 @@ from sqlite_utils import Database
 from pages import _shared as shared
 from pages._pictures import pair_flow
 from workbench import views
-from workbench.analysis import Tables
-from workbench.pairs import copies, share_words
+from workbench.findings.analysis import Tables
+from workbench.pictures.pairs import copies, share_words
 
 AT_ONCE = 6
 

@@ -7,9 +7,10 @@ from sqlite_utils import Database
 
 from pages import _shared as shared
 from pages._sources import problem_list, source_field
-from workbench import found_rows, uploads, views
+from workbench import views
+from workbench.elsewhere import found_rows, uploads
 from workbench.elsewhere.import_loras import FoundLoras, FoundRun, LorasError, import_loras, look_into_loras
-from workbench.plan import plan_of
+from workbench.plans.plan import plan_of
 from workbench.words import counted
 
 SAME_BASE_HELP = "Files name their base by its file name, if at all. Tick it if you know that it is this project's."

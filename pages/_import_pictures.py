@@ -10,12 +10,13 @@ import streamlit as st
 from pages import _shared as shared
 from pages._projects import STRANGERS_HELP, judge
 from pages._sources import PHOTO_TYPES, problem_list, source_field, typed_path
-from workbench import found_rows, uploads, views
+from workbench import views
+from workbench.dataset.photo_file import PhotosError
+from workbench.elsewhere import found_rows, uploads
 from workbench.elsewhere.found import AXIS_KINDS, Axis, Found, PicturesError, Question, Reading
 from workbench.elsewhere.import_pictures import Imported, NewProject, import_pictures, look_into
 from workbench.judges import fitting, list_judges
-from workbench.photo_file import PhotosError
-from workbench.plan import plan_of
+from workbench.plans.plan import plan_of
 from workbench.projects import ProjectError
 
 TYPES = ["png", "jpg", "jpeg", "webp", "zip"]

@@ -6,7 +6,8 @@ from typing import Any, get_args
 import streamlit as st
 
 from pages import _shared as shared
-from workbench import backup, bin, patterns, retention
+from workbench.keeping import backup, bin, retention
+from workbench.sweep import patterns
 from workbench.words import counted, megabytes
 
 BIN_OPEN = "bin is to be emptied"

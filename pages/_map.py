@@ -7,12 +7,13 @@ from sqlite_utils import Database
 
 from pages import _shared as shared
 from pages._pictures import picture_grid, show_preview
-from workbench import gallery, views
-from workbench.analysis import Tables
-from workbench.epoch_map import BestCell, base_value, best_cell, epoch_map, in_cells
-from workbench.map_chart import map_chart, notes
-from workbench.map_words import answer, places_of
-from workbench.plan import EvalPlan
+from workbench import views
+from workbench.charting.map_chart import map_chart, notes
+from workbench.findings.analysis import Tables
+from workbench.findings.epoch_map import BestCell, base_value, best_cell, epoch_map, in_cells
+from workbench.findings.map_words import answer, places_of
+from workbench.pictures import gallery
+from workbench.plans.plan import EvalPlan
 
 MAIN = ("likeness", "face_rate", "identity_yield", "clip_t", "human_likeness")
 

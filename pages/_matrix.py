@@ -7,10 +7,11 @@ from sqlite_utils import Database
 
 from pages import _shared as shared
 from pages._pictures import picture_grid, show_preview
-from workbench import gallery, rating, sentences
-from workbench.analysis import Tables, families, matrix
-from workbench.plan import EvalPlan
-from workbench.wanted import SETTINGS
+from workbench import rating, sentences
+from workbench.findings.analysis import Tables, families, matrix
+from workbench.pictures import gallery
+from workbench.plans.plan import EvalPlan
+from workbench.plans.wanted import SETTINGS
 
 
 def through_other_eyes(db: Database, project: dict[str, Any], tables: Tables, plan: EvalPlan) -> None:

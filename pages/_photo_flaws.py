@@ -8,9 +8,10 @@ from sqlite_utils import Database
 
 from pages import _shared as shared
 from pages._pictures import picture_flow
-from workbench import gallery, photos
-from workbench.photo_flaws import flaws, names_of
-from workbench.prepare import measured
+from workbench.dataset import photos
+from workbench.dataset.photo_flaws import flaws, names_of
+from workbench.dataset.prepare import measured
+from workbench.pictures import gallery
 from workbench.workspace import Workspace
 
 COLUMNS = 4

@@ -8,8 +8,8 @@ import streamlit as st
 from sqlite_utils import Database
 
 from pages import _shared as shared
-from workbench import photos
-from workbench.versions import go_back, versions
+from workbench.dataset import photos
+from workbench.dataset.versions import go_back, versions
 
 SPLIT = (
     "Photos of both sides are divided anew at random; nearly equal ones stay together. Runs that are there keep the "

@@ -10,9 +10,9 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages._shared import go
-from workbench.compare import Comparison
-from workbench.gallery import Grid, Picture, Tile, facts, preview_url
-from workbench.pairs import CopyPair
+from workbench.pictures.compare import Comparison
+from workbench.pictures.gallery import Grid, Picture, Tile, facts, preview_url
+from workbench.pictures.pairs import CopyPair
 
 HERE = Path(__file__).parent
 

@@ -7,10 +7,11 @@ from typing import Any, get_args
 import streamlit as st
 
 from pages import _shared as shared
-from workbench import bases, detectable, views
-from workbench import plan_editor as editor
-from workbench.plan import EvalPlan, set_plan
-from workbench.plan_editor import PlanError
+from workbench import bases, views
+from workbench.plans import detectable
+from workbench.plans import plan_editor as editor
+from workbench.plans.plan import EvalPlan, set_plan
+from workbench.plans.plan_editor import PlanError
 from workbench.workspace import Workspace
 
 ROLE_HELP = (

@@ -8,10 +8,10 @@ from pages import _shared as shared
 from pages._bases import base_field, models_folder
 from workbench import views
 from workbench.bases import is_embedded
-from workbench.demo import NAME as DEMO
-from workbench.demo import add_demo
 from workbench.judges import fitting, list_judges
 from workbench.projects import ProjectError, add_project
+from workbench.sweep.demo import NAME as DEMO
+from workbench.sweep.demo import add_demo
 
 FITTING = "what suits the base model"  # the embedded ones for a miniature, else one for real people that is here
 FACE_HELP = (

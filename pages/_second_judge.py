@@ -9,9 +9,9 @@ from pages import _shared as shared
 from pages._pictures import picture_grid, show_preview
 from pages._projects import judge
 from workbench import rating, views
-from workbench.analysis import Tables
+from workbench.findings.analysis import Tables
+from workbench.findings.two_judges import Disagreement, disagreement, judges_chart, judges_grid
 from workbench.projects import ProjectError, change_project
-from workbench.two_judges import Disagreement, disagreement, judges_chart, judges_grid
 
 SHOWN = 8  # pictures on which two judges are furthest apart
 

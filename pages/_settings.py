@@ -7,8 +7,8 @@ import streamlit as st
 
 from pages import _shared as shared
 from pages._bases import base_field
-from workbench import settings
-from workbench.settings import Field
+from workbench.sweep import settings
+from workbench.sweep.settings import Field
 
 
 def setting_field(field: Field, value: Any, key: str, base_model: str = "") -> Any:

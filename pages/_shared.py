@@ -9,12 +9,15 @@ import pandas as pd
 import streamlit as st
 from sqlite_utils import Database
 
-from workbench import analysis, patterns, queue, rating, settings, views
-from workbench.device import DeviceInfo
-from workbench.gallery import Grid, with_photos
-from workbench.progress import Progress
+from workbench import rating, views
+from workbench.findings import analysis
+from workbench.pictures.gallery import Grid, with_photos
+from workbench.running import queue
+from workbench.running.device import DeviceInfo
+from workbench.running.progress import Progress
+from workbench.running.waiting import NO_WORKER as NO_WORKER_CODE
 from workbench.sentences import worker_state
-from workbench.waiting import NO_WORKER as NO_WORKER_CODE
+from workbench.sweep import patterns, settings
 from workbench.workspace import Workspace
 
 HERE = Path(__file__).parent

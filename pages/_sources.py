@@ -6,9 +6,9 @@ from pathlib import Path
 import streamlit as st
 
 from pages import _shared as shared
+from workbench.dataset.photo_file import SUFFIXES
 from workbench.elsewhere.found import Problem
-from workbench.photo_file import SUFFIXES
-from workbench.uploads import Upload, UploadError, keep
+from workbench.elsewhere.uploads import Upload, UploadError, keep
 
 AT_ONCE = 20
 PHOTO_TYPES = [suffix.lstrip(".") for suffix in SUFFIXES]

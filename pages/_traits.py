@@ -6,8 +6,9 @@ import pandas as pd
 import streamlit as st
 
 from pages import _shared as shared
-from workbench import gallery, photos
-from workbench.traits import TraitsError, caption_rows, checked_traits, found_in, suggested_traits
+from workbench.dataset import photos
+from workbench.dataset.traits import TraitsError, caption_rows, checked_traits, found_in, suggested_traits
+from workbench.pictures import gallery
 
 HELP = (
     "Phrases that are always true of the subject. Training with `captions = traits_left_out` leaves them out of every "

@@ -11,11 +11,14 @@ from pages._article import author_marks
 from pages._map import answer_in_map
 from pages._matrix import through_other_eyes
 from pages._pictures import picture_grid, show_preview
-from workbench import charts, checkpoint_charts, gallery, rating, settings, views
-from workbench.contrast import contrast_table
-from workbench.metrics import METRICS
-from workbench.plan import plan_of
-from workbench.verdicts import exploratory
+from workbench import rating, views
+from workbench.charting import charts, checkpoint_charts
+from workbench.findings.contrast import contrast_table
+from workbench.findings.metrics import METRICS
+from workbench.findings.verdicts import exploratory
+from workbench.pictures import gallery
+from workbench.plans.plan import plan_of
+from workbench.sweep import settings
 
 ROW_PX, FRAME_PX = 38, 170  # a row of the pairs' chart; its axis, legend and notes
 ROLES = {"all": ("identity", "neutral"), "identity": ("identity",), "neutral": ("neutral",)}

@@ -7,8 +7,9 @@ import streamlit as st
 
 from pages import _shared as shared
 from pages._pictures import compare_pictures, picture_grid, show_preview
-from workbench import compare, contact_sheet, gallery, views
-from workbench.plan import plan_of
+from workbench import views
+from workbench.pictures import compare, contact_sheet, gallery
+from workbench.plans.plan import plan_of
 
 SIZES = {"S": 96, "M": 128, "L": 192, "XL": 320}
 ROLES = {"all": ("identity", "neutral"), "with the trigger": ("identity",), "without": ("neutral",)}

@@ -11,12 +11,15 @@ from pages._keep import bin_and_backup, keeping
 from pages._map import answer_in_map
 from pages._pictures import picture_grid
 from pages._projects import demo_button, new_project
-from workbench import charts, gallery, preflight, rating, views
-from workbench.best import best_so_far
+from workbench import rating, views
+from workbench.charting import charts
+from workbench.findings.best import best_so_far
+from workbench.findings.verdicts import verdict
 from workbench.next_step import next_step
-from workbench.plan import plan_of
-from workbench.progress import Progress, progress
-from workbench.verdicts import verdict
+from workbench.pictures import gallery
+from workbench.plans.plan import plan_of
+from workbench.running.progress import Progress, progress
+from workbench.sweep import preflight
 from workbench.words import duration
 
 

@@ -5,7 +5,9 @@ import streamlit as st
 from pages import _shared as shared
 from pages._add_patterns import add_patterns, show_notes
 from pages._pictures import fact_table
-from workbench import cost, device, patterns, preflight, queue, settings, views
+from workbench import views
+from workbench.running import device, queue
+from workbench.sweep import cost, patterns, preflight, settings
 
 SEEDS = range(1, 9)
 SEEDS_HELP = "Each seed is a training of its own. Two or more for each pattern tell what chance alone makes."

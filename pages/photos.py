@@ -13,12 +13,14 @@ from pages._photo_versions import split_again, version_list
 from pages._pictures import picture_flow
 from pages._sources import typed_path
 from pages._traits import traits
-from workbench import gallery, photos, views
-from workbench.dataset_warnings import set_warnings
-from workbench.photo_file import SUFFIXES
-from workbench.photo_folder import subjects_in, uploaded
+from workbench import views
+from workbench.dataset import photos
+from workbench.dataset.dataset_warnings import set_warnings
+from workbench.dataset.photo_file import SUFFIXES
+from workbench.dataset.photo_folder import subjects_in, uploaded
+from workbench.dataset.subjects import add_subjects
+from workbench.pictures import gallery
 from workbench.projects import ProjectError
-from workbench.subjects import add_subjects
 
 TYPES = [suffix.lstrip(".") for suffix in SUFFIXES] + ["txt", "caption", "csv", "jsonl", "json"]
 SIDES = ["train", "reference"]

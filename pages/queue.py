@@ -8,9 +8,13 @@ from sqlite_utils import Database
 
 from pages import _shared as shared
 from pages._pictures import picture_grid
-from workbench import bin, charts, gallery, hours, queue, rating, run_log, sentences, views
-from workbench.plan import plan_of
-from workbench.progress import Progress, progress
+from workbench import rating, sentences, views
+from workbench.charting import charts
+from workbench.keeping import bin
+from workbench.pictures import gallery
+from workbench.plans.plan import plan_of
+from workbench.running import hours, queue, run_log
+from workbench.running.progress import Progress, progress
 from workbench.words import duration
 
 MOST_ROWS, ROW_PX = 12, 33  # a longer table scrolls; a row with the theme's font size

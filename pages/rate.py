@@ -8,7 +8,8 @@ from sqlite_utils import Database
 
 from pages import _shared as shared
 from pages._pictures import always_in_view, big_picture, picture_flow, scale_marks
-from workbench import gallery, rating, views
+from workbench import rating, views
+from workbench.pictures import gallery
 
 NOT_SET = "not set"
 MARKS = [NOT_SET, *range(101)]

@@ -10,8 +10,13 @@ from pages import _shared as shared
 from pages._checkpoints import checkpoint_measurements
 from pages._pictures import picture_grid, show_preview
 from pages._settings import one_change
-from workbench import bin, charts, gallery, patterns, queue, rating, run_log, sentences, settings, views
-from workbench.plan import plan_of
+from workbench import rating, sentences, views
+from workbench.charting import charts
+from workbench.keeping import bin
+from workbench.pictures import gallery
+from workbench.plans.plan import plan_of
+from workbench.running import queue, run_log
+from workbench.sweep import patterns, settings
 from workbench.words import duration
 
 

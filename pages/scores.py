@@ -8,9 +8,10 @@ from pages import _shared as shared
 from pages._copies import copied_photos
 from pages._pictures import fact_table
 from pages._second_judge import choose_second, where_they_disagree
-from workbench import judge_facts, rating, views
-from workbench.metrics import METRICS
-from workbench.plan import plan_of
+from workbench import rating, views
+from workbench.findings.metrics import METRICS
+from workbench.plans.plan import plan_of
+from workbench.scores import judge_facts
 
 
 def who_judges() -> None:

@@ -13,7 +13,7 @@ from trainer import EMBEDDED
 if TYPE_CHECKING:
     from filled import Filled
 
-    from workbench.analysis import Tables
+    from workbench.findings.analysis import Tables
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded: waiting threads sleep
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background of a shell: children would inherit it
@@ -52,7 +52,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> "Filled":
 @pytest.fixture(scope="session")
 def read(shared: "Filled") -> "Tables":
     """Its tables, which nobody changes."""
-    from workbench.analysis import tables
+    from workbench.findings.analysis import tables
 
     return tables(shared.db, shared.project_id)
 

@@ -11,11 +11,11 @@ from sqlite_utils import Database
 from db import library, now, ratings, results, runs
 from trainer.config import TrainConfig
 from trainer.effective import effective
-from workbench import patterns
-from workbench.device import DeviceInfo
 from workbench.judges import JudgeInfo, clip_judge_info, face_judge_info
-from workbench.plan import EvalPlan, Prompt
+from workbench.plans.plan import EvalPlan, Prompt
 from workbench.projects import add_project
+from workbench.running.device import DeviceInfo
+from workbench.sweep import patterns
 from workbench.workspace import Workspace
 
 TRIGGER, NOUN = "zwx", "woman"

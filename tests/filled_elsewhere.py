@@ -8,9 +8,9 @@ from sqlite_utils import Database
 
 from db import results, runs
 from trainer.config import TrainConfig
-from workbench import patterns
-from workbench.plan import EvalPlan, Prompt
+from workbench.plans.plan import EvalPlan, Prompt
 from workbench.projects import add_project
+from workbench.sweep import patterns
 from workbench.workspace import Workspace
 
 BASE = "embedded"

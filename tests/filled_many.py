@@ -22,9 +22,9 @@ from PIL import Image
 
 from db import library, results, runs
 from trainer.effective import effective
-from workbench import patterns
-from workbench.plan import EvalPlan, Prompt
+from workbench.plans.plan import EvalPlan, Prompt
 from workbench.projects import add_project
+from workbench.sweep import patterns
 from workbench.workspace import Workspace
 
 

@@ -28,7 +28,7 @@ from PIL import Image
 
 from trainer import EMBEDDED
 from workbench.judges import clip_judge_info, face_judge_info
-from workbench.studio import Studio
+from workbench.scores.studio import Studio
 
 SUBJECTS = EMBEDDED / "subjects"
 PROMPT = "photo of woman, smiling, plain gray background"

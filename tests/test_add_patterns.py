@@ -6,9 +6,9 @@ from test_pages import no_error, open_app, press, words
 
 from db import marks
 from trainer.config import TrainConfig
-from workbench import article, patterns
-from workbench.marks import article_rows, in_order, marks_chart, over_setting
 from workbench.projects import add_project
+from workbench.sweep import article, patterns
+from workbench.sweep.marks import article_rows, in_order, marks_chart, over_setting
 from workbench.workspace import Workspace
 
 

@@ -8,8 +8,7 @@ import pytest
 from filled import BASELINE, PLAN, REAL, STRANGERS, add_life, fill
 
 from db import library, results, runs
-from workbench import patterns
-from workbench.analysis import (
+from workbench.findings.analysis import (
     active_settings,
     checkpoint_table,
     evenly,
@@ -18,10 +17,11 @@ from workbench.analysis import (
     tables,
     varied_settings,
 )
-from workbench.best import best_so_far
-from workbench.metrics import METRICS
-from workbench.plan import EvalPlan, set_plan
+from workbench.findings.best import best_so_far
+from workbench.findings.metrics import METRICS
+from workbench.plans.plan import EvalPlan, set_plan
 from workbench.projects import add_project
+from workbench.sweep import patterns
 from workbench.workspace import Workspace
 
 

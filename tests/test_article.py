@@ -4,10 +4,10 @@ import pytest
 
 from db import library, marks
 from trainer.config import TrainConfig
-from workbench import article, miniature, patterns
-from workbench.plan import plan_of
-from workbench.plan_editor import problems
+from workbench.plans.plan import plan_of
+from workbench.plans.plan_editor import problems
 from workbench.projects import add_project
+from workbench.sweep import article, miniature, patterns
 from workbench.workspace import Workspace
 
 B7, M45 = "beautifulRealistic_v7", "meichidarkMix_meichidarkV45"

@@ -17,10 +17,10 @@ from filled import add_life, fill
 from test_engine import LONG, PATIENCE_S, new_project, same_lora, start_worker_process, wait_for
 
 from db import DatabaseTooNew, library, ratings, results, runs
-from workbench import bin, retention
-from workbench.backup import MANIFEST, BackupError, backup, is_safe, restore
-from workbench.run_log import log_tail
-from workbench.worker import Worker
+from workbench.keeping import bin, retention
+from workbench.keeping.backup import MANIFEST, BackupError, backup, is_safe, restore
+from workbench.running.run_log import log_tail
+from workbench.running.worker import Worker
 from workbench.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -288,7 +288,7 @@ def test_a_backup_while_people_and_workers_write_is_of_one_moment(full, tmp_path
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from workbench.backup import {verb}
+from workbench.keeping.backup import {verb}
 from workbench.workspace import Workspace
 
 def progress(done, total, name):
@@ -322,7 +322,7 @@ def test_one_that_is_killed_half_way_leaves_no_result_and_does_not_block_the_nex
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from workbench.backup import backup
+from workbench.keeping.backup import backup
 from workbench.workspace import Workspace
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 try:

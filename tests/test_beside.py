@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.beside import beside, diversity
+from workbench.findings.beside import beside, diversity
 
 
 def table(*rows):

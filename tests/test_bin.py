@@ -4,11 +4,13 @@ import pytest
 from filled import PLAN, TRAIN_SEEDS, UPDATES, add_life, fill
 
 from db import library, ratings, results, runs
-from workbench import bin, patterns, queue
-from workbench.analysis import tables
-from workbench.bin import BinError
-from workbench.progress import progress
+from workbench.findings.analysis import tables
+from workbench.keeping import bin
+from workbench.keeping.bin import BinError
 from workbench.projects import ProjectError, add_project, find_project
+from workbench.running import queue
+from workbench.running.progress import progress
+from workbench.sweep import patterns
 
 
 @pytest.fixture

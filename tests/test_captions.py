@@ -7,10 +7,10 @@ import pytest
 
 import trainer.captions
 from trainer.captions import caption_as, without_traits
-from workbench import captions, traits
-from workbench.caption_file import caption_of
-from workbench.captions import TEMPLATE, caption_for, read_text, with_trigger, words_of
-from workbench.traits import TraitsError, caption_rows, checked_traits, found_in, suggested_traits
+from workbench.dataset import captions, traits
+from workbench.dataset.caption_file import caption_of
+from workbench.dataset.captions import TEMPLATE, caption_for, read_text, with_trigger, words_of
+from workbench.dataset.traits import TraitsError, caption_rows, checked_traits, found_in, suggested_traits
 
 
 def caption(name, text=None, template=TEMPLATE):

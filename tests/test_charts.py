@@ -7,11 +7,11 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from workbench import charts
-from workbench.analysis import tables
-from workbench.chart_parts import COLOURS, GREY, LEGEND_ROW_PX, by_pattern, height_for
-from workbench.contrast import contrast_table
-from workbench.metrics import METRICS
+from workbench.charting import charts
+from workbench.charting.chart_parts import COLOURS, GREY, LEGEND_ROW_PX, by_pattern, height_for
+from workbench.findings.analysis import tables
+from workbench.findings.contrast import contrast_table
+from workbench.findings.metrics import METRICS
 from workbench.projects import add_project
 from workbench.workspace import Workspace
 

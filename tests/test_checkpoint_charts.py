@@ -6,8 +6,8 @@ import pytest
 from filled import fill
 
 from db import runs
-from workbench import checkpoint_charts as cc
-from workbench.analysis import tables
+from workbench.charting import checkpoint_charts as cc
+from workbench.findings.analysis import tables
 
 BLOCKS = {"up 1": 0.02, "text encoder": 0.004, "down 0": 0.01, "down 10": 0.01, "mid": 0.03, "all": 0.015}
 WORSE = [(0.10, 0.10), (0.08, 0.09), (0.05, 0.12)]

@@ -7,18 +7,18 @@ import pytest
 from filled import PLAN, fill
 
 from db import library, results, runs
-from workbench import closer as closer_looks
-from workbench.analysis import tables
-from workbench.best import best_so_far, leaders, on_fresh_seeds
-from workbench.closer import AT_LEAST, promising
-from workbench.cost import cost
-from workbench.missing import fill_jobs
-from workbench.patterns import get
-from workbench.plan import EvalPlan, Prompt, set_plan
-from workbench.plan_editor import cost_of
-from workbench.progress import progress
-from workbench.retention import Rule, going, set_rule
-from workbench.verdicts import verdict
+from workbench.findings.analysis import tables
+from workbench.findings.best import best_so_far, leaders, on_fresh_seeds
+from workbench.findings.verdicts import verdict
+from workbench.keeping.retention import Rule, going, set_rule
+from workbench.plans import closer as closer_looks
+from workbench.plans.closer import AT_LEAST, promising
+from workbench.plans.missing import fill_jobs
+from workbench.plans.plan import EvalPlan, Prompt, set_plan
+from workbench.plans.plan_editor import cost_of
+from workbench.running.progress import progress
+from workbench.sweep.cost import cost
+from workbench.sweep.patterns import get
 
 COARSE = PLAN.model_copy(
     update={"seeds": (101, 102, 103, 104), "scan_seeds": 1, "confirm_seeds": (201, 202), "steps": 10}

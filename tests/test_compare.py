@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 from filled import PLAN, fill, likeness
 
-from workbench import gallery
-from workbench.analysis import tables
-from workbench.compare import BASE, Side, comparable, compare, to_begin_with
+from workbench.findings.analysis import tables
+from workbench.pictures import gallery
+from workbench.pictures.compare import BASE, Side, comparable, compare, to_begin_with
 
 
 @pytest.fixture(scope="module")

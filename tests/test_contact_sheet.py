@@ -7,9 +7,9 @@ from filled import PLAN, fill, likeness
 from PIL import Image
 
 from db import library
-from workbench import contact_sheet as cs
-from workbench.analysis import tables
 from workbench.cli import main
+from workbench.findings.analysis import tables
+from workbench.pictures import contact_sheet as cs
 
 RED = (255, 0, 0)
 

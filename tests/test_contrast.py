@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from filled import PLAN, add_run, fill
 
-from workbench.analysis import Tables, tables
-from workbench.contrast import (
+from workbench.findings.analysis import Tables, tables
+from workbench.findings.contrast import (
     Noise,
     contrast_table,
     noise_floor,
@@ -18,9 +18,9 @@ from workbench.contrast import (
     t_quantile,
     wording,
 )
-from workbench.metrics import METRICS
-from workbench.patterns import Contrast
-from workbench.verdicts import VERDICTS, exploratory, verdict
+from workbench.findings.metrics import METRICS
+from workbench.findings.verdicts import VERDICTS, exploratory, verdict
+from workbench.sweep.patterns import Contrast
 
 
 def changed(read: Tables, change) -> Tables:

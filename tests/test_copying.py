@@ -10,9 +10,9 @@ from scipy.stats import t
 
 from trainer.config import TrainConfig
 from trainer.data import read_folder
-from workbench import copying
-from workbench.copy_trial import MEMORISED, MEMORISES, Eyes, draw, shipped
-from workbench.copying import (
+from workbench.scores import copying
+from workbench.scores.copy_trial import MEMORISED, MEMORISES, Eyes, draw, shipped
+from workbench.scores.copying import (
     angle,
     beyond_ratio,
     copied_photo,
@@ -25,8 +25,8 @@ from workbench.copying import (
     times_nearer,
     upper_bound,
 )
-from workbench.look import look
-from workbench.miniature import BASELINE
+from workbench.scores.look import look
+from workbench.sweep.miniature import BASELINE
 
 
 def unit(degrees):

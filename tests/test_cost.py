@@ -5,11 +5,11 @@ from filled import BASELINE, PLAN, fill
 
 from db import runs
 from trainer.config import TrainConfig
-from workbench import cost
-from workbench.cost import Cost, file_bytes, seconds_per_update
-from workbench.device import DeviceInfo
-from workbench.plan import Variant, set_plan
+from workbench.plans.plan import Variant, set_plan
 from workbench.projects import add_project
+from workbench.running.device import DeviceInfo
+from workbench.sweep import cost
+from workbench.sweep.cost import Cost, file_bytes, seconds_per_update
 from workbench.workspace import Workspace
 
 

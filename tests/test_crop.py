@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from workbench.crop import crop_square, fitted, square_for
-from workbench.finder import FaceFinder, face_square, share_outside
+from workbench.dataset.crop import crop_square, fitted, square_for
+from workbench.dataset.finder import FaceFinder, face_square, share_outside
 from workbench.judges import face_judge_info
 from workbench.judges.face import FaceJudge
 

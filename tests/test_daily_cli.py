@@ -6,8 +6,9 @@ import pytest
 from filled import fill
 
 from db import runs
-from workbench import hours, queue, retention
 from workbench.cli import main
+from workbench.keeping import retention
+from workbench.running import hours, queue
 from workbench.workspace import Workspace
 
 

@@ -5,7 +5,8 @@ from filled import add_life, fill
 from test_pages import button, field, go, no_error, open_app, press, words
 
 from db import library, runs
-from workbench import bin, hours, queue, retention
+from workbench.keeping import bin, retention
+from workbench.running import hours, queue
 
 
 @pytest.fixture

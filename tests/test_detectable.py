@@ -8,8 +8,8 @@ import pytest
 from filled import PLAN, REAL, STRANGERS, fill
 
 from db import library
-from workbench.contrast import t_interval
-from workbench.detectable import (
+from workbench.findings.contrast import t_interval
+from workbench.plans.detectable import (
     POWER,
     TRAIN_SEEDS,
     Pairs,
@@ -22,10 +22,10 @@ from workbench.detectable import (
     spreads,
     typical,
 )
-from workbench.miniature import PLAN as MINIATURE_PLAN
-from workbench.plan import DEFAULT_PLAN, EvalPlan
-from workbench.plan_editor import cost_of
+from workbench.plans.plan import DEFAULT_PLAN, EvalPlan
+from workbench.plans.plan_editor import cost_of
 from workbench.projects import add_project
+from workbench.sweep.miniature import PLAN as MINIATURE_PLAN
 from workbench.workspace import Workspace
 
 
@@ -124,7 +124,7 @@ def drawn(tmp_path_factory):
 
 
 def found_share(difference, prompts, seeds, between, within, draws=4000):
-    """In what share of draws the interval of workbench.contrast excludes 0."""
+    """In what share of draws the interval of workbench.findings.contrast excludes 0."""
     rng = np.random.default_rng(11)
     means = difference + rng.normal(0, between, (draws, prompts))
     means += rng.normal(0, within, (draws, prompts, seeds)).mean(axis=2)
@@ -156,8 +156,8 @@ def test_so_it_is_with_the_spread_read_from_stored_scores(drawn):
 
 
 def test_settings_of_that_distance_are_found_in_four_of_five_draws():
-    """The rule of workbench.contrast.Noise.half_width, with the sd of many trained twice."""
-    from workbench.contrast import Noise
+    """The rule of workbench.findings.contrast.Noise.half_width, with the sd of many trained twice."""
+    from workbench.findings.contrast import Noise
 
     noise = Noise(sd=4.0, df=29, n_patterns=29, n_wrecked=0)
     size = smallest(noise.sd, TRAIN_SEEDS, noise.df, arms=2)

@@ -11,7 +11,7 @@ import pytest
 from filled import fill
 
 from db import runs
-from workbench import disk, hours
+from workbench.running import disk, hours
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -64,7 +64,7 @@ def test_the_queue_stops_before_the_disk_is_full_and_goes_on_when_there_is_room(
 LIMITED = """
 import resource, sys
 from workbench.workspace import Workspace
-from workbench.worker import Worker
+from workbench.running.worker import Worker
 from pathlib import Path
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 Worker(Workspace(Path(sys.argv[1])), echo=print).work(once=True)
@@ -75,7 +75,7 @@ Worker(Workspace(Path(sys.argv[1])), echo=print).work(once=True)
 def test_a_save_that_fails_in_the_middle_loses_nothing_and_a_retry_goes_on(tmp_path, monkeypatch):
     from test_engine import LONG, new_project, same_lora
 
-    from workbench.worker import Worker
+    from workbench.running.worker import Worker
 
     whole, _, _, [reference] = new_project(tmp_path / "whole", LONG, face_judge="none", clip_judge="none")
     Worker(whole, echo=lambda _: None).work(once=True)

@@ -15,8 +15,8 @@ from test_pages import go, open_app, press, words
 
 from trainer import EMBEDDED
 from workbench import views
-from workbench.analysis import tables
-from workbench.plan import plan_of
+from workbench.findings.analysis import tables
+from workbench.plans.plan import plan_of
 from workbench.rating import held_back_tokens, rating_set, spread
 from workbench.workspace import Workspace
 

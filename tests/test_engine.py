@@ -18,16 +18,17 @@ from safetensors import safe_open
 from db import library, results, runs
 from trainer import EMBEDDED
 from trainer.config import TrainConfig
-from workbench import hours, patterns, queue
-from workbench.device import DeviceInfo, known_device
-from workbench.engine_process import EngineDied, EngineProcess
-from workbench.photos import add_folder
-from workbench.plan import EvalPlan, Prompt
-from workbench.preview_table import preview_table
-from workbench.progress import progress
+from workbench.dataset.photos import add_folder
+from workbench.findings.preview_table import preview_table
+from workbench.plans.plan import EvalPlan, Prompt
 from workbench.projects import add_project
-from workbench.run_log import log_tail, losses
-from workbench.worker import EngineBroken, Worker
+from workbench.running import hours, queue
+from workbench.running.device import DeviceInfo, known_device
+from workbench.running.engine_process import EngineDied, EngineProcess
+from workbench.running.progress import progress
+from workbench.running.run_log import log_tail, losses
+from workbench.running.worker import EngineBroken, Worker
+from workbench.sweep import patterns
 from workbench.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -114,7 +115,7 @@ def test_files_lie_where_the_rows_say_and_pictures_carry_no_text(swept):
 
 
 def test_another_plan_gets_previews_of_its_own_and_the_earlier_ones_stay(swept):
-    from workbench.plan import set_plan
+    from workbench.plans.plan import set_plan
 
     ws, db, project, _, _ = swept
     set_plan(db, project, PLAN.model_copy(update={"seeds": (101, 102, 103)}))
@@ -195,7 +196,7 @@ def test_an_engine_that_can_not_start_is_given_up_with_its_last_words(tmp_path, 
 
 def test_an_event_that_was_cut_short_is_the_end_of_the_engine(tmp_path, monkeypatch):
     half = 'import sys; sys.stdout.write(\'{"event": "Rea\'); sys.stdout.flush()'
-    monkeypatch.setattr("workbench.engine_process.COMMAND", [sys.executable, "-c", half])
+    monkeypatch.setattr("workbench.running.engine_process.COMMAND", [sys.executable, "-c", half])
     engine = EngineProcess(tmp_path / "engine.log")
     with pytest.raises(EngineDied):
         engine.receive(timeout=30)
@@ -262,7 +263,7 @@ def replace(part, path):
     really(part, path)
 
 os.replace = replace
-from workbench.engine import main
+from workbench.running.engine import main
 main()
 """
 
@@ -272,7 +273,7 @@ def test_an_engine_that_is_killed_while_it_saves_loses_nothing(tmp_path, uninter
     marks = tmp_path / "marks"
     marks.mkdir()
     code = DIES_WHILE_SAVING.format(marks=str(marks))
-    monkeypatch.setattr("workbench.engine_process.COMMAND", [sys.executable, "-c", code])
+    monkeypatch.setattr("workbench.running.engine_process.COMMAND", [sys.executable, "-c", code])
     ws, db, _, [run] = new_project(tmp_path / "w", LONG, face_judge="none", clip_judge="none")
     Worker(ws, echo=lambda _: None).work(once=True)
     died_at = {file.name: Path(file.read_text(encoding="utf-8")) for file in marks.iterdir()}

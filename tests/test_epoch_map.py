@@ -5,10 +5,10 @@ import math
 import pytest
 from filled_elsewhere import EPOCHS, PROMPTS, STRENGTHS, fill_elsewhere, likeness
 
-from workbench.analysis import tables
-from workbench.epoch_map import base_value, best_cell, epoch_map
-from workbench.map_chart import map_chart
-from workbench.map_words import answer, places_of
+from workbench.charting.map_chart import map_chart
+from workbench.findings.analysis import tables
+from workbench.findings.epoch_map import base_value, best_cell, epoch_map
+from workbench.findings.map_words import answer, places_of
 
 
 @pytest.fixture(scope="module")

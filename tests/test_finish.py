@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workbench.finish import Finish, finish
-from workbench.preview_file import write_preview
+from workbench.scores.finish import Finish, finish
+from workbench.scores.preview_file import write_preview
 
 
 def plain(*rgb, side=16):

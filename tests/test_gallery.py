@@ -4,8 +4,9 @@ import pytest
 from filled import PLAN, fill, likeness
 
 from db import library, runs
-from workbench import gallery, rating
-from workbench.analysis import tables
+from workbench import rating
+from workbench.findings.analysis import tables
+from workbench.pictures import gallery
 
 
 @pytest.fixture(scope="module")

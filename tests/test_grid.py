@@ -3,9 +3,9 @@
 import pytest
 
 from trainer.config import ConfigError, TrainConfig
-from workbench import presets
-from workbench.grid import MOST, GridError, axis, grid, looked_over
-from workbench.patterns import unsaved
+from workbench.sweep import presets
+from workbench.sweep.grid import MOST, GridError, axis, grid, looked_over
+from workbench.sweep.patterns import unsaved
 
 ALL = ("no", "fp16", "bf16")
 
@@ -87,8 +87,8 @@ def test_each_optimiser_has_its_own_rate_and_the_text_encoder_its_share():
 
 
 def test_a_preset_starts_from_the_projects_baseline(tmp_path):
-    from workbench import patterns
     from workbench.projects import add_project
+    from workbench.sweep import patterns
     from workbench.workspace import Workspace
 
     db = Workspace(tmp_path).open()

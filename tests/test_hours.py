@@ -5,8 +5,8 @@ from datetime import datetime, time
 import pytest
 
 from db import meta
-from workbench import hours
-from workbench.hours import HoursError, Window
+from workbench.running import hours
+from workbench.running.hours import HoursError, Window
 from workbench.workspace import Workspace
 
 

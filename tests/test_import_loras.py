@@ -14,17 +14,21 @@ from db import imports, library, now, runs
 from trainer.adapter import attach
 from trainer.config import DEFAULTS, TrainConfig
 from trainer.kohya import metadata_for, read, write
-from workbench import analysis, backup, bin, missing, patterns, queue, retention
 from workbench.cli import main
 from workbench.elsewhere.import_loras import LorasError, import_loras, look_into_loras
 from workbench.elsewhere.lora_file import read_lora
 from workbench.elsewhere.loras_found import Around, found_in
 from workbench.elsewhere.ss_optimizer import OptimizerSaid, UnknownOptimizer, read_optimizer
-from workbench.patterns import PatternError
-from workbench.plan import EvalPlan, Prompt
+from workbench.findings import analysis
+from workbench.keeping import backup, bin, retention
+from workbench.keeping.retention import Rule
+from workbench.plans import missing
+from workbench.plans.plan import EvalPlan, Prompt
 from workbench.projects import add_project
-from workbench.queue import QueueError
-from workbench.retention import Rule
+from workbench.running import queue
+from workbench.running.queue import QueueError
+from workbench.sweep import patterns
+from workbench.sweep.patterns import PatternError
 from workbench.workspace import Workspace
 
 PLAN = EvalPlan(prompts=(Prompt(text="photo of {trigger} {class_noun}"),), seeds=(1, 2))

@@ -14,13 +14,15 @@ from sqlite_utils import Database
 
 from db import imports as imports_table
 from db import library, results, runs
-from workbench import bases, patterns, queue
+from workbench import bases
+from workbench.dataset.photo_file import PhotosError
 from workbench.elsewhere.found import Axis, PicturesError, Reading
 from workbench.elsewhere.import_pictures import Imported, NewProject, import_pictures, look_into
 from workbench.elsewhere.judge_here import judge_here
-from workbench.photo_file import PhotosError
-from workbench.plan import plan_of
+from workbench.plans.plan import plan_of
 from workbench.projects import ProjectError, add_project, change_project
+from workbench.running import queue
+from workbench.sweep import patterns
 from workbench.workspace import Workspace
 
 GOLDEN = Path(__file__).parent / "data" / "pictures"

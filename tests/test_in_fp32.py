@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 from test_preview import save_lora
 
-from workbench.engine import Engine
-from workbench.gallery import facts
-from workbench.preview_table import preview_table
+from workbench.findings.preview_table import preview_table
+from workbench.pictures.gallery import facts
+from workbench.running.engine import Engine
 from workbench.sentences import in_fp32
 
 CELLS = [

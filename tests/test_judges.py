@@ -482,7 +482,8 @@ def test_faces_are_judged_and_photos_imported_without_torch():
     script = """
 import io, sys, tempfile
 from pathlib import Path
-from workbench import photos, scoring, likeness
+from workbench.dataset import photos
+from workbench.scores import scoring, likeness
 from workbench.judges import list_judges, face_judge_info
 from workbench.judges.face import FaceJudge
 list_judges()

@@ -15,8 +15,8 @@ from filled import fill
 from PIL import Image
 
 from db import library, results, runs
-from workbench.gallery import lora_url, photo_url, preview_url
 from workbench.launch import PortTaken, flatten, refuse_taken, settings
+from workbench.pictures.gallery import lora_url, photo_url, preview_url
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -7,7 +7,7 @@ from PIL import Image
 from trainer import EMBEDDED
 from workbench.judges import face_judge_info
 from workbench.judges.face import Face, FaceJudge
-from workbench.likeness import (
+from workbench.scores.likeness import (
     CalibrationError,
     calibrate,
     equal_error,
@@ -18,7 +18,7 @@ from workbench.likeness import (
     real_scores,
     threshold,
 )
-from workbench.scoring import score_face, score_faces
+from workbench.scores.scoring import score_face, score_faces
 
 SUBJECTS = EMBEDDED / "subjects"
 

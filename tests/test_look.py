@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from workbench.judges import clip_judge_info
-from workbench.likeness import CalibrationError
-from workbench.look import calibrate_look, packed, score_look
+from workbench.scores.likeness import CalibrationError
+from workbench.scores.look import calibrate_look, packed, score_look
 
 TRAIN, REFERENCE = [(1.0, 0.0), (0.8, 0.6)], [(0.0, 1.0), (0.6, 0.8)]  # unit vectors
 

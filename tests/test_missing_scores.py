@@ -13,17 +13,19 @@ from db import library, results, runs
 from db.vectors import vectors
 from trainer import EMBEDDED
 from trainer.config import TrainConfig
-from workbench import no_score, patterns, write_down
-from workbench.analysis import checkpoint_table, tables
-from workbench.missing_scores import score_jobs
-from workbench.photos import add_folder
-from workbench.plan import EvalPlan, Prompt, set_plan
-from workbench.preview_file import write_preview
-from workbench.preview_table import preview_table
-from workbench.progress import progress
+from workbench.dataset.photos import add_folder
+from workbench.findings.analysis import checkpoint_table, tables
+from workbench.findings.preview_table import preview_table
+from workbench.plans.plan import EvalPlan, Prompt, set_plan
 from workbench.projects import add_project
-from workbench.studio import Studio
-from workbench.worker import Worker
+from workbench.running import write_down
+from workbench.running.progress import progress
+from workbench.running.worker import Worker
+from workbench.scores import no_score
+from workbench.scores.missing_scores import score_jobs
+from workbench.scores.preview_file import write_preview
+from workbench.scores.studio import Studio
+from workbench.sweep import patterns
 from workbench.workspace import Workspace
 
 SUBJECT = EMBEDDED / "subjects" / "subject_a"

@@ -16,11 +16,13 @@ from test_launch import free_port, start
 
 from db import library, ratings, results, runs
 from trainer.config import parse_config
-from workbench import patterns, queue, rating
-from workbench.article import TOOL_PLAN
-from workbench.photos import add_photos
-from workbench.plan import plan_of
+from workbench import rating
+from workbench.dataset.photos import add_photos
+from workbench.plans.plan import plan_of
 from workbench.projects import add_project
+from workbench.running import queue
+from workbench.sweep import patterns
+from workbench.sweep.article import TOOL_PLAN
 from workbench.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent

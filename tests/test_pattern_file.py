@@ -7,10 +7,10 @@ import pytest
 from test_config import OTHER
 
 from trainer.config import TrainConfig
-from workbench import article, pattern_file, patterns
-from workbench.pattern_file import PatternFileError, read, to_csv, to_json
-from workbench.patterns import Asked
 from workbench.projects import add_project
+from workbench.sweep import article, pattern_file, patterns
+from workbench.sweep.pattern_file import PatternFileError, read, to_csv, to_json
+from workbench.sweep.patterns import Asked
 from workbench.workspace import Workspace
 
 ASKED = [

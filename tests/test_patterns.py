@@ -6,12 +6,12 @@ import pytest
 
 from db import library, runs
 from trainer.config import ConfigError, TrainConfig
-from workbench import patterns
 from workbench.cli import main
-from workbench.device import DeviceInfo
-from workbench.patterns import Asked, PatternError
-from workbench.preflight import notes
 from workbench.projects import add_project
+from workbench.running.device import DeviceInfo
+from workbench.sweep import patterns
+from workbench.sweep.patterns import Asked, PatternError
+from workbench.sweep.preflight import notes
 from workbench.workspace import Workspace
 
 

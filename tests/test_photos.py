@@ -13,9 +13,9 @@ import pytest
 from PIL import Image, ImageCms
 
 from db import library
-from workbench.photo_file import BrokenPhoto, read_photo
-from workbench.photo_folder import subjects_in, uploaded
-from workbench.photos import (
+from workbench.dataset.photo_file import BrokenPhoto, read_photo
+from workbench.dataset.photo_folder import subjects_in, uploaded
+from workbench.dataset.photos import (
     PhotosError,
     add_folder,
     add_photos,
@@ -29,9 +29,9 @@ from workbench.photos import (
     trained_at,
     traits_of,
 )
+from workbench.dataset.subjects import add_subjects
+from workbench.dataset.versions import go_back, versions
 from workbench.projects import ProjectError, find_project
-from workbench.subjects import add_subjects
-from workbench.versions import go_back, versions
 from workbench.workspace import Workspace
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workbench.picture import picture_status
+from workbench.scores.picture import picture_status
 
 
 def plain(level, size=64):

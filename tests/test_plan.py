@@ -4,9 +4,9 @@ import pytest
 from pydantic import ValidationError
 
 from db import library, results
-from workbench import miniature
-from workbench.plan import EvalPlan, Prompt, plan_of, set_plan
+from workbench.plans.plan import EvalPlan, Prompt, plan_of, set_plan
 from workbench.projects import ProjectError, add_project, find_project
+from workbench.sweep import miniature
 from workbench.workspace import Workspace
 
 

@@ -6,11 +6,11 @@ import pytest
 from filled import PLAN, fill
 
 from db import library
-from workbench import miniature
-from workbench.article import TOOL_PLAN
-from workbench.missing import fill_jobs
-from workbench.plan import DEFAULT_PLAN, Variant, set_plan
-from workbench.plan_editor import Cost, PlanError, choices, cost_of, problems, remarks, typed_plan
+from workbench.plans.missing import fill_jobs
+from workbench.plans.plan import DEFAULT_PLAN, Variant, set_plan
+from workbench.plans.plan_editor import Cost, PlanError, choices, cost_of, problems, remarks, typed_plan
+from workbench.sweep import miniature
+from workbench.sweep.article import TOOL_PLAN
 
 PROMPTS = [prompt.model_dump() for prompt in PLAN.prompts]
 TYPED = {

@@ -5,8 +5,8 @@ from filled import PLAN, fill
 from test_pages import field, no_error, open_app, press, words
 
 from db import library
-from workbench.detectable import detectable, spreads
-from workbench.plan import plan_of, set_plan
+from workbench.plans.detectable import detectable, spreads
+from workbench.plans.plan import plan_of, set_plan
 
 
 @pytest.fixture

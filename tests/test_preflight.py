@@ -4,15 +4,15 @@ import pytest
 
 from db import library, runs
 from trainer.config import OWN_STEP, TrainConfig
-from workbench import article, miniature, patterns, preflight, presets
-from workbench.choices import OPTIMIZERS, sensible_rate
-from workbench.danger import dangers
-from workbench.device import DeviceInfo
-from workbench.patterns import Asked
-from workbench.plan import EvalPlan, Prompt
+from workbench.plans.plan import EvalPlan, Prompt
 from workbench.projects import add_project
+from workbench.running.device import DeviceInfo
 from workbench.sentences import DANGERS, INERT
 from workbench.sentences import danger as sentence
+from workbench.sweep import article, miniature, patterns, preflight, presets
+from workbench.sweep.choices import OPTIMIZERS, sensible_rate
+from workbench.sweep.danger import dangers
+from workbench.sweep.patterns import Asked
 from workbench.workspace import Workspace
 
 SD = "/models/sd15"

@@ -5,10 +5,10 @@ from filled import fill
 
 from db import library
 from trainer.config import TrainConfig
-from workbench import patterns
-from workbench.preflight import notes
 from workbench.project_settings import judge_cost, judge_problem
 from workbench.projects import ProjectError, add_project, change_project
+from workbench.sweep import patterns
+from workbench.sweep.preflight import notes
 from workbench.workspace import Workspace
 
 

@@ -6,17 +6,18 @@ import pytest
 
 from db import library, meta, results, runs
 from trainer.config import TrainConfig
-from workbench import hours, patterns, queue
-from workbench.plan import EvalPlan, Prompt
-from workbench.progress import progress
+from workbench.plans.plan import EvalPlan, Prompt
 from workbench.projects import add_project
-from workbench.queue import QueueError
-from workbench.run_log import log_tail, losses, note
+from workbench.running import hours, queue
+from workbench.running.progress import progress
+from workbench.running.queue import QueueError
+from workbench.running.run_log import log_tail, losses, note
+from workbench.running.terminal import where
+from workbench.running.training import training_command
+from workbench.running.waiting import NO_WORKER
 from workbench.sentences import REASONS, reason
-from workbench.terminal import where
-from workbench.training import training_command
+from workbench.sweep import patterns
 from workbench.views import untried
-from workbench.waiting import NO_WORKER
 from workbench.words import duration, slug
 from workbench.workspace import Workspace
 

@@ -9,10 +9,11 @@ from filled import BASELINE, PLAN, add_previews, add_run, fill
 
 from db import library, ratings, results, runs
 from trainer.config import TrainConfig
-from workbench import patterns, rating
-from workbench.analysis import preview_table
+from workbench import rating
+from workbench.findings.analysis import preview_table
 from workbench.projects import add_project
 from workbench.rating import RatingError
+from workbench.sweep import patterns
 from workbench.workspace import Workspace
 
 
@@ -336,7 +337,7 @@ def test_the_ratings_of_the_filled_workspace_make_one_repeat_four_marks_apart(tm
 
 
 def test_only_the_current_plan_is_rated(filled, project):
-    from workbench.plan import set_plan
+    from workbench.plans.plan import set_plan
 
     rate_all(filled, project, most=2)
     other = PLAN.model_copy(update={"seeds": (7,)})

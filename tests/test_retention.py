@@ -4,8 +4,8 @@ import pytest
 from filled import UPDATES, fill, rate
 
 from db import results, runs
-from workbench import bin, retention
-from workbench.retention import Going, RetentionError, Rule
+from workbench.keeping import bin, retention
+from workbench.keeping.retention import Going, RetentionError, Rule
 
 
 @pytest.fixture
@@ -78,8 +78,8 @@ def test_what_somebody_rated_best_never_goes_whatever_the_rule(full):
 
 
 def test_what_the_charts_call_best_never_goes(full):
-    from workbench.analysis import tables
-    from workbench.best import best_so_far
+    from workbench.findings.analysis import tables
+    from workbench.findings.best import best_so_far
 
     best = set(best_so_far(tables(full.db, full.project_id)).checkpoint_ids)
     assert best and not best & ids(ruled(full, loras="rated"))
@@ -101,7 +101,7 @@ def test_a_file_whose_previews_are_not_all_made_stays(full):
 
 
 def test_states_go_where_the_rule_says_so_but_not_one_that_a_waiting_run_needs(full):
-    from workbench import patterns
+    from workbench.sweep import patterns
 
     longer = patterns.clone(full.db, 1, full.pattern_ids[0], "longer", epochs=99)
     runs.enqueue(full.db, 1, longer, full.dataset_id, 1, continues=full.run_ids[0])

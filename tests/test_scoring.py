@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 
 from trainer import EMBEDDED
-from workbench import scoring
 from workbench.judges import face_judge_info
 from workbench.judges.face import FaceJudge
-from workbench.likeness import calibrate
-from workbench.scoring import prompt_for_clip, score_face
+from workbench.scores import scoring
+from workbench.scores.likeness import calibrate
+from workbench.scores.scoring import prompt_for_clip, score_face
 
 SUBJECTS = EMBEDDED / "subjects"
 

@@ -6,8 +6,8 @@ import pytest
 
 from trainer.config import ConfigError, TrainConfig
 from trainer.effective import effective
-from workbench import settings
-from workbench.patterns import Pattern
+from workbench.sweep import settings
+from workbench.sweep.patterns import Pattern
 
 
 def pattern(number, label, **changed):

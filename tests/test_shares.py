@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
-from workbench.shares import wilson
+from workbench.findings.shares import wilson
 
 
 def ends(k, n):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from workbench.dataset_warnings import dataset_warnings, set_warnings
-from workbench.photo_flaws import flaws
-from workbench.sharpness import SIDE_PX, sharpness
+from workbench.dataset.dataset_warnings import dataset_warnings, set_warnings
+from workbench.dataset.photo_flaws import flaws
+from workbench.dataset.sharpness import SIDE_PX, sharpness
 
 
 @pytest.fixture(scope="module")

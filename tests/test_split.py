@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from workbench.duplicates import alike_groups, near_duplicates, perceptual_hash
-from workbench.split import reference_count, split
+from workbench.dataset.duplicates import alike_groups, near_duplicates, perceptual_hash
+from workbench.dataset.split import reference_count, split
 
 
 @pytest.fixture(scope="module")

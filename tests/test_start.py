@@ -126,7 +126,7 @@ def test_with_until_done_it_ends_by_itself_when_nothing_is_queued(started):
 def test_with_until_done_a_worker_that_dies_is_replaced_too(started, tmp_path):
     from filled import fill
 
-    from workbench import hours, queue
+    from workbench.running import hours, queue
 
     full = fill(tmp_path / "w")
     [run] = queue.enqueue(full.db, full.project_id, full.pattern_ids[:1], [9])

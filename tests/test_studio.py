@@ -14,17 +14,18 @@ from PIL import Image
 from db import library, results
 from trainer import EMBEDDED
 from trainer.config import TrainConfig
-from workbench import patterns, queue
-from workbench import studio as studio_module
-from workbench.engine import Engine, why
+from workbench.dataset.photos import add_folder
 from workbench.judges import JudgeUnavailable, WrongWorld, clip_judge_info, face_judge_info
 from workbench.judges.threads import in_threads
-from workbench.photos import add_folder
-from workbench.picture import picture_status
-from workbench.plan import EvalPlan, Prompt
+from workbench.plans.plan import EvalPlan, Prompt
 from workbench.projects import add_project
-from workbench.studio import AHEAD, BATCH, KEPT_BYTES, Studio
-from workbench.worker import Worker
+from workbench.running import queue
+from workbench.running.engine import Engine, why
+from workbench.running.worker import Worker
+from workbench.scores import studio as studio_module
+from workbench.scores.picture import picture_status
+from workbench.scores.studio import AHEAD, BATCH, KEPT_BYTES, Studio
+from workbench.sweep import patterns
 from workbench.workspace import Workspace
 
 SUBJECTS = EMBEDDED / "subjects"
@@ -266,7 +267,8 @@ def test_the_engine_tells_each_batch_as_it_comes_and_stops_between_two(tmp_path,
 DIES_BETWEEN_BATCHES = """
 import os, signal
 from pathlib import Path
-from workbench import engine, studio
+from workbench.running import engine
+from workbench.scores import studio
 
 really, log = studio.judged, Path({log!r})
 studio.BATCH = 4
@@ -288,7 +290,7 @@ engine.main()
 def test_a_kill_between_batches_loses_one_batch(tmp_path, monkeypatch):
     log = tmp_path / "judged"
     monkeypatch.setattr(
-        "workbench.engine_process.COMMAND", [sys.executable, "-c", DIES_BETWEEN_BATCHES.format(log=str(log))]
+        "workbench.running.engine_process.COMMAND", [sys.executable, "-c", DIES_BETWEEN_BATCHES.format(log=str(log))]
     )
     ws = Workspace(tmp_path / "w")
     db = ws.open()

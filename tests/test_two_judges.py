@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from workbench.two_judges import disagreement, judges_chart, judges_grid
+from workbench.findings.two_judges import disagreement, judges_chart, judges_grid
 
 
 def previews(first, second):

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workbench import validity, validity_words
-from workbench.copy_trial import Eyes
 from workbench.judges import clip_judge_info, face_judge_info
-from workbench.validity import (
+from workbench.scores import validity, validity_words
+from workbench.scores.copy_trial import Eyes
+from workbench.scores.validity import (
     ESTIMATORS,
     FACE_JUDGES,
     auc,
@@ -24,7 +24,7 @@ from workbench.validity import (
     telling_apart,
     world_figures,
 )
-from workbench.validity_words import page
+from workbench.scores.validity_words import page
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "validity.md"
 
@@ -92,7 +92,7 @@ def test_the_embedded_judge_tells_the_shipped_people_apart(embedded):
 def test_dlib_tells_the_shipped_people_apart():
     pytest.importorskip("dlib")
     from workbench.judges import JudgeUnavailable
-    from workbench.studio import load
+    from workbench.scores.studio import load
 
     try:
         info = face_judge_info("dlib")

@@ -5,14 +5,16 @@ from filled import PLAN, fill
 
 from db import library, results, runs
 from trainer.config import TrainConfig
-from workbench import gallery, patterns, rating
-from workbench.analysis import matrix, tables
-from workbench.contrast import contrast_table, noise_floor
-from workbench.missing import fill_jobs
-from workbench.missing_scores import score_jobs
-from workbench.plan import EvalPlan, Prompt, Variant, plan_of, set_plan
-from workbench.preview_table import preview_table
-from workbench.wanted import Eyes, main_eyes, other_eyes, wanted
+from workbench import rating
+from workbench.findings.analysis import matrix, tables
+from workbench.findings.contrast import contrast_table, noise_floor
+from workbench.findings.preview_table import preview_table
+from workbench.pictures import gallery
+from workbench.plans.missing import fill_jobs
+from workbench.plans.plan import EvalPlan, Prompt, Variant, plan_of, set_plan
+from workbench.plans.wanted import Eyes, main_eyes, other_eyes, wanted
+from workbench.scores.missing_scores import score_jobs
+from workbench.sweep import patterns
 
 IDENTITY = 3 * 2  # cells of the identity prompts
 

@@ -22,7 +22,7 @@ from starlette.routing import Route
 from streamlit.runtime.pages_manager import PagesManager
 
 from db import library, results, runs
-from workbench.stdin_watch import when_stdin_closes
+from workbench.running.stdin_watch import when_stdin_closes
 from workbench.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent

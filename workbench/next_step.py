@@ -6,9 +6,10 @@ from typing import Any
 from sqlite_utils import Database
 
 from db import library
-from workbench import patterns, rating
-from workbench.plan import plan_of
-from workbench.progress import Progress
+from workbench import rating
+from workbench.plans.plan import plan_of
+from workbench.running.progress import Progress
+from workbench.sweep import patterns
 
 
 @dataclass(frozen=True)

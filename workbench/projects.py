@@ -6,8 +6,9 @@ from typing import Any
 from sqlite_utils import Database
 
 from db import library
-from workbench import bases, miniature
-from workbench.plan import DEFAULT_PLAN, EvalPlan, set_plan
+from workbench import bases
+from workbench.plans.plan import DEFAULT_PLAN, EvalPlan, set_plan
+from workbench.sweep import miniature
 
 
 class ProjectError(ValueError):

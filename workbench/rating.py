@@ -11,11 +11,11 @@ from sqlite_utils import Database
 
 from db import immediate, now, ratings, results, runs
 from trainer.config import parse_config
-from workbench.metrics import HUMAN_AXES
-from workbench.plan import EvalPlan, plan_of
-from workbench.queue import points_of
-from workbench.scoring import prompt_for_clip
-from workbench.wanted import main_eyes
+from workbench.findings.metrics import HUMAN_AXES
+from workbench.plans.plan import EvalPlan, plan_of
+from workbench.plans.wanted import main_eyes
+from workbench.running.queue import points_of
+from workbench.scores.scoring import prompt_for_clip
 
 Row = dict[str, Any]
 

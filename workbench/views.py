@@ -14,15 +14,15 @@ from db.runs import MISSING_S, checkpoints, live_workers
 from db.runs import get as run
 from db.runs import of_project as runs
 from trainer.config import TrainConfig, parse_config
-from workbench.analysis import Tables
-from workbench.epoch_map import map_previews
-from workbench.gallery import UNSEEN, checkpoint_text, lora_url, preview_url, saved_at
-from workbench.metrics import METRICS
-from workbench.plan import plan_of
-from workbench.progress import Progress, scores_wanted
-from workbench.queue import photos_of
+from workbench.findings.analysis import Tables
+from workbench.findings.epoch_map import map_previews
+from workbench.findings.metrics import METRICS
+from workbench.pictures.gallery import UNSEEN, checkpoint_text, lora_url, preview_url, saved_at
+from workbench.plans.plan import plan_of
+from workbench.running.progress import Progress, scores_wanted
+from workbench.running.queue import photos_of
 from workbench.sentences import reason, status_word
-from workbench.settings import field, in_force
+from workbench.sweep.settings import field, in_force
 from workbench.words import duration
 
 __all__ = [
@@ -118,11 +118,7 @@ def seen_words(db: Database, project: Mapping[str, Any]) -> str:
 def lora_names(db: Database, project_id: int, tables: Tables) -> dict[int, str]:
     """Run -> its name, of all that the map of epochs and strengths has pictures of."""
     shown = set(map_previews(tables)["run_id"])
-    return {
-        row["id"]: full_name(row)
-        for row in runs(db, project_id)
-        if row["id"] in shown
-    }
+    return {row["id"]: full_name(row) for row in runs(db, project_id) if row["id"] in shown}
 
 
 def in_queue_order(listed: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ alter table runs add column emptied_at real;  -- its files are gone for good
 alter table runs add column final integer not null default 0;  -- trained on all photos, references too: not comparable
 alter table runs add column continues integer references runs (id);  -- goes on from that run's last state
 alter table datasets add column traits text not null default '[]';  -- phrases for captions = traits_left_out (JSON)
-alter table photos add column sharpness real;  -- see workbench/sharpness.py; null = not measured
+alter table photos add column sharpness real;  -- see workbench/dataset/sharpness.py; null = not measured
 alter table photos add column face_cut real;  -- share of the face outside the square, 0-1; null = not known
 alter table photos add column faces integer;  -- how many there are in the square; null = not counted
 alter table previews add column same_as integer references previews (id);  -- whose picture it shows: an earlier plan's

@@ -18,7 +18,7 @@ create index runs_by_session on runs (project_id, session);
 
 alter table checkpoints add column name text;  -- what it is called elsewhere; null = saved here
 
-alter table previews add column saturation real;  -- see workbench/finish.py; null = not measured
+alter table previews add column saturation real;  -- see workbench/scores/finish.py; null = not measured
 alter table previews add column clipping real;
 alter table previews add column sharpness real;
 alter table previews add column in_fp32 text;  -- status when a broken half precision picture was drawn again in fp32

@@ -143,11 +143,11 @@ def show_found(args: Args, found: "Found") -> int:
 
 def score(ws: Workspace, project_id: int) -> list[str]:
     """Judge what is not judged yet, and say which cell is best and what it can't be told apart from."""
-    from workbench.analysis import tables
     from workbench.elsewhere.judge_here import judge_here
-    from workbench.epoch_map import best_cell, epoch_map
-    from workbench.map_words import answer, places_of
-    from workbench.metrics import METRICS
+    from workbench.findings.analysis import tables
+    from workbench.findings.epoch_map import best_cell, epoch_map
+    from workbench.findings.map_words import answer, places_of
+    from workbench.findings.metrics import METRICS
 
     db = ws.open()
     why_not = judge_here(ws, db, project_id, every(lambda name, n, total: f"{name}: {n} of {total} pictures"))

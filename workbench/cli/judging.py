@@ -18,8 +18,8 @@ def add(verb: Verbs) -> None:
 
 
 def validity_verb(ws: Workspace, args: Args) -> int:
-    from workbench.validity import measure
-    from workbench.validity_words import page
+    from workbench.scores.validity import measure
+    from workbench.scores.validity_words import page
 
     started = time.monotonic()
     figures = measure(training=not args.without_training)

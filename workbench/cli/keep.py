@@ -31,7 +31,7 @@ def add(verb: Verbs) -> None:
 def tidy_verb(ws: Workspace, args: Args) -> int:
     from dataclasses import replace
 
-    from workbench import retention
+    from workbench.keeping import retention
     from workbench.projects import find_project
 
     db = ws.open()
@@ -55,7 +55,7 @@ def tidy_verb(ws: Workspace, args: Args) -> int:
 
 
 def bin_verb(ws: Workspace, args: Args) -> int:
-    from workbench import bin
+    from workbench.keeping import bin
     from workbench.projects import find_project
     from workbench.words import counted, megabytes
 
@@ -83,7 +83,7 @@ def bin_verb(ws: Workspace, args: Args) -> int:
 
 
 def backup_verb(ws: Workspace, args: Args) -> int:
-    from workbench.backup import backup
+    from workbench.keeping.backup import backup
     from workbench.words import megabytes
 
     made = backup(ws, args.file)
@@ -94,7 +94,7 @@ def backup_verb(ws: Workspace, args: Args) -> int:
 
 
 def restore_verb(ws: Workspace, args: Args) -> int:
-    from workbench.backup import restore
+    from workbench.keeping.backup import restore
 
     count = restore(args.file, args.folder)
     print(f"{count} files restored and checked. To work there: python start.py --home {args.folder}")

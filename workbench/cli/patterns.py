@@ -12,7 +12,7 @@ from workbench.cli.shared import Args, Verbs, by_label, settings, show
 from workbench.workspace import Workspace
 
 if TYPE_CHECKING:
-    from workbench.patterns import Asked
+    from workbench.sweep.patterns import Asked
 
 PRESET_NAMES = ("article", "baseline", "optimizers", "seeds")
 
@@ -39,8 +39,8 @@ def add(verb: Verbs) -> None:
 
 def patterns_verb(ws: Workspace, args: Args) -> int:
     from trainer.config import parse_config
-    from workbench import pattern_file, patterns
     from workbench.projects import find_project
+    from workbench.sweep import pattern_file, patterns
 
     if args.preset == "article" and not args.apply:
         return show_article(args)
@@ -73,8 +73,8 @@ def patterns_verb(ws: Workspace, args: Args) -> int:
 
 
 def show_listed(db: Database, project: dict[str, Any], args: Args) -> int:
-    from workbench import patterns
-    from workbench.preflight import notes
+    from workbench.sweep import patterns
+    from workbench.sweep.preflight import notes
 
     rows = [
         {
@@ -94,7 +94,7 @@ def show_listed(db: Database, project: dict[str, Any], args: Args) -> int:
 
 def made(db: Database, project: dict[str, Any], args: Args) -> "list[Asked]":
     """The patterns of a preset or a grid."""
-    from workbench import grid, patterns, presets
+    from workbench.sweep import grid, patterns, presets
 
     if args.preset:
         return presets.asked_for(db, project, args.preset)
@@ -111,9 +111,9 @@ def made(db: Database, project: dict[str, Any], args: Args) -> "list[Asked]":
 
 def show_asked(db: Database, project: dict[str, Any], asked: "Sequence[Asked]", args: Args) -> int:
     """Show patterns that are not added yet, with what they cost and what is known; with --apply add the new ones."""
-    from workbench import grid, patterns, preflight
-    from workbench.cost import cost
-    from workbench.device import known_precisions
+    from workbench.running.device import known_precisions
+    from workbench.sweep import grid, patterns, preflight
+    from workbench.sweep.cost import cost
 
     looked = grid.looked_over(asked, patterns.listed(db, project["id"]), known_precisions(db))
     price = cost(db, project["id"], [each.config for each in looked.new])
@@ -129,7 +129,7 @@ def show_asked(db: Database, project: dict[str, Any], asked: "Sequence[Asked]", 
 
 def show_article(args: Args) -> int:
     """Every label of the article: its settings and how they are known, what is unknown, its mark."""
-    from workbench import article
+    from workbench.sweep import article
 
     rows = [article.described(entry) for entry in article.ENTRIES]
     return show(args, rows, article_line)
@@ -154,7 +154,7 @@ def article_line(row: dict[str, Any]) -> str:
 
 
 def add_article(db: Database, project: dict[str, Any], args: Args) -> None:
-    from workbench import article, presets
+    from workbench.sweep import article, presets
 
     bases = dict(pair.partition("=")[::2] for pair in args.bases)
     done = article.add_article(

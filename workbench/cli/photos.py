@@ -8,7 +8,7 @@ from workbench.cli.shared import Args, Verbs, show
 from workbench.workspace import Workspace
 
 if TYPE_CHECKING:
-    from workbench.photos import Import
+    from workbench.dataset.photos import Import
 
 
 def add(verb: Verbs) -> None:
@@ -50,9 +50,9 @@ def add(verb: Verbs) -> None:
 
 def photos_verb(ws: Workspace, args: Args) -> int:
     from db import library
-    from workbench import photos
+    from workbench.dataset import photos
+    from workbench.dataset.versions import go_back, versions
     from workbench.projects import add_project, find_project
-    from workbench.versions import go_back, versions
 
     db = ws.open()
     if args.folder and not args.folder.is_dir():  # before a project is made for it
@@ -84,7 +84,7 @@ def photos_verb(ws: Workspace, args: Args) -> int:
 
 def each_subfolder(ws: Workspace, args: Args, judges: dict[str, Any]) -> int:
     """A project for each sub-folder; ``--new`` stands before their names."""
-    from workbench.subjects import add_subjects
+    from workbench.dataset.subjects import add_subjects
 
     if not args.folder:
         raise ValueError("Which folder? Name the one that holds a sub-folder for each subject.")

@@ -42,21 +42,21 @@ def add(verb: Verbs) -> None:
 
 
 def pause_verb(ws: Workspace, args: Args) -> int:
-    from workbench import hours
+    from workbench.running import hours
 
     hours.pause(ws.open())
     return 0
 
 
 def resume_verb(ws: Workspace, args: Args) -> int:
-    from workbench import hours
+    from workbench.running import hours
 
     hours.resume(ws.open())
     return 0
 
 
 def window_verb(ws: Workspace, args: Args) -> int:
-    from workbench import hours
+    from workbench.running import hours
 
     db = ws.open()
     if args.hours:
@@ -66,21 +66,21 @@ def window_verb(ws: Workspace, args: Args) -> int:
 
 
 def move_verb(ws: Workspace, args: Args) -> int:
-    from workbench.queue import move
+    from workbench.running.queue import move
 
     move(ws.open(), args.run_id, args.where)
     return 0
 
 
 def extend_verb(ws: Workspace, args: Args) -> int:
-    from workbench.queue import extend
+    from workbench.running.queue import extend
 
     print(f"queued as run {extend(ws, ws.open(), args.run_id, epochs=args.epochs, updates=args.updates)}")
     return 0
 
 
 def final_verb(ws: Workspace, args: Args) -> int:
-    from workbench.queue import train_final
+    from workbench.running.queue import train_final
 
     print(f"queued as run {train_final(ws.open(), args.run_id, args.seed)}")
     return 0
@@ -88,8 +88,9 @@ def final_verb(ws: Workspace, args: Args) -> int:
 
 def queue_verb(ws: Workspace, args: Args) -> int:
     from db import runs
-    from workbench import patterns, queue
     from workbench.projects import find_project
+    from workbench.running import queue
+    from workbench.sweep import patterns
     from workbench.views import untried
 
     db = ws.open()
@@ -112,7 +113,7 @@ def queue_verb(ws: Workspace, args: Args) -> int:
 
 
 def retrain_verb(ws: Workspace, args: Args) -> int:
-    from workbench.queue import retrain
+    from workbench.running.queue import retrain
 
     run_id = retrain(ws.open(), args.run_id, seed=args.seed, changes=settings(args.set))
     print(f"queued as run {run_id}")

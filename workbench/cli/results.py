@@ -23,8 +23,8 @@ def add(verb: Verbs) -> None:
 
 def status_verb(ws: Workspace, args: Args) -> int:
     from db import library, runs
-    from workbench.progress import progress
-    from workbench.terminal import where
+    from workbench.running.progress import progress
+    from workbench.running.terminal import where
 
     db = ws.open()
     rows = []
@@ -52,7 +52,7 @@ def status_verb(ws: Workspace, args: Args) -> int:
 
 
 def scores_verb(ws: Workspace, args: Args) -> int:
-    from workbench.preview_table import preview_table
+    from workbench.findings.preview_table import preview_table
     from workbench.projects import find_project
 
     db = ws.open()
@@ -73,9 +73,9 @@ def score_line(row: dict[str, Any]) -> str:
 
 
 def matrix_verb(ws: Workspace, args: Args) -> int:
-    from workbench.analysis import matrix, tables
+    from workbench.findings.analysis import matrix, tables
+    from workbench.plans.wanted import SETTINGS
     from workbench.projects import find_project
-    from workbench.wanted import SETTINGS
 
     db = ws.open()
     every = tables(db, find_project(db, args.project)["id"])
@@ -95,11 +95,12 @@ def matrix_line(row: dict[str, Any]) -> str:
 
 
 def sheet_verb(ws: Workspace, args: Args) -> int:
-    from workbench import contact_sheet, rating
-    from workbench.analysis import tables
-    from workbench.plan import plan_of
-    from workbench.preview_file import save
+    from workbench import rating
+    from workbench.findings.analysis import tables
+    from workbench.pictures import contact_sheet
+    from workbench.plans.plan import plan_of
     from workbench.projects import find_project
+    from workbench.scores.preview_file import save
 
     db = ws.open()
     project = find_project(db, args.project)

@@ -3,7 +3,7 @@
 import signal
 
 from workbench.cli.shared import Args, Verbs, show
-from workbench.stdin_watch import when_stdin_closes
+from workbench.running.stdin_watch import when_stdin_closes
 from workbench.workspace import Workspace
 
 
@@ -22,7 +22,7 @@ def add(verb: Verbs) -> None:
 
 
 def worker_verb(ws: Workspace, args: Args) -> int:
-    from workbench.worker import Worker
+    from workbench.running.worker import Worker
 
     worker = Worker(ws, echo=lambda text: print(text, flush=True))
     for name in ("SIGINT", "SIGTERM", "SIGBREAK"):  # the last one is Windows'
@@ -35,7 +35,7 @@ def worker_verb(ws: Workspace, args: Args) -> int:
 
 def demo_verb(ws: Workspace, args: Args) -> int:
     from db import library, runs
-    from workbench.demo import add_demo
+    from workbench.sweep.demo import add_demo
 
     db = ws.open()
     if args.if_empty and library.projects(db):

@@ -65,7 +65,7 @@ def run_line(row: dict[str, Any]) -> str:
 def by_label(db: Database, project_id: int, label: str) -> int:
     """The pattern of that label."""
     from db import library
-    from workbench.patterns import PatternError
+    from workbench.sweep.patterns import PatternError
 
     row = library.label(db, project_id, label)
     if row is None:

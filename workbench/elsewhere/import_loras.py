@@ -13,10 +13,11 @@ from typing import Any, BinaryIO
 from sqlite_utils import Database
 
 from db import immediate, imports, library, runs
-from workbench import bases, patterns
+from workbench import bases
 from workbench.elsewhere.lora_file import CHUNK, LoraFile
 from workbench.elsewhere.lora_header import printable, shown
 from workbench.elsewhere.loras_found import Around, FoundCheckpoint, FoundLoras, FoundRun, LorasError, found_in
+from workbench.sweep import patterns
 from workbench.words import slug
 from workbench.workspace import Workspace
 

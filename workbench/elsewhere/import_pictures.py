@@ -22,7 +22,7 @@ from workbench.elsewhere.read_pictures import read_pictures
 from workbench.elsewhere.reading import PatternProblem
 from workbench.elsewhere.stored import Stored, stored
 from workbench.elsewhere.write_rows import write_rows
-from workbench.plan import EvalPlan, plan_of
+from workbench.plans.plan import EvalPlan, plan_of
 from workbench.projects import ProjectError, add_project, new_project_problem
 from workbench.workspace import Workspace
 

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from sqlite_utils import Database
 
 from db import library
-from workbench import missing_scores, no_score, write_down
-from workbench.engine import why
-from workbench.missing import Job
-from workbench.studio import Studio
+from workbench.plans.missing import Job
+from workbench.running import write_down
+from workbench.running.engine import why
+from workbench.scores import missing_scores, no_score
+from workbench.scores.studio import Studio
 from workbench.workspace import Workspace
 
 OnScores = Callable[[str, int, int], None]  # name of the judge, pictures it has judged now, all of them

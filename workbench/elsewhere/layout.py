@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TypeVar
 
 from workbench.elsewhere.found import Counted, Found, Picture, Problem, Reading
-from workbench.plan import EvalPlan, Prompt
+from workbench.plans.plan import EvalPlan, Prompt
 
 NO_MODEL = "made elsewhere"  # what stands for the base model where no picture names it
 MOST_CELLS = 400_000  # prompts x seeds x strengths of a plan that a page can still draw

@@ -51,7 +51,7 @@ class FoundRun:
     """One training: its files in order, the settings that are known, and why others are not.
 
     ``session``: what names it in a project, ``by_name`` where that is the files' name. ``apart`` see
-    :func:`workbench.patterns.add_made_elsewhere`. ``photos``: how many; None = not known.
+    :func:`workbench.sweep.patterns.add_made_elsewhere`. ``photos``: how many; None = not known.
     """
 
     label: str  # suggested

@@ -8,14 +8,14 @@ from typing import Any
 from sqlite_utils import Database
 
 from db import library
-from workbench.captions import TEMPLATE, caption_for
-from workbench.dataset_warnings import group_warnings
-from workbench.finder import FaceFinder
-from workbench.photo_file import PhotosError
-from workbench.photo_folder import Source, photos_in
-from workbench.photos import place, projects_judge, store, traits_of
-from workbench.prepare import prepare_all
-from workbench.split import REFERENCE, TRAIN
+from workbench.dataset.captions import TEMPLATE, caption_for
+from workbench.dataset.dataset_warnings import group_warnings
+from workbench.dataset.finder import FaceFinder
+from workbench.dataset.photo_file import PhotosError
+from workbench.dataset.photo_folder import Source, photos_in
+from workbench.dataset.photos import place, projects_judge, store, traits_of
+from workbench.dataset.prepare import prepare_all
+from workbench.dataset.split import REFERENCE, TRAIN
 from workbench.workspace import Workspace
 
 Row = dict[str, Any]

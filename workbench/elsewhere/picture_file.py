@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from workbench.dataset.photo_file import MIN_SIDE_PX, to_rgb
 from workbench.elsewhere.comfyui import parse_comfyui
 from workbench.elsewhere.found import Box, Problem
 from workbench.elsewhere.infotext import Drawn, TextProblem, parse_infotext
-from workbench.photo_file import MIN_SIDE_PX, to_rgb
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")

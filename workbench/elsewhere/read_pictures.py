@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import PurePosixPath
 
+from workbench.dataset.photo_file import MIN_SIDE_PX
 from workbench.elsewhere.contents import Contents, Item
 from workbench.elsewhere.found import Axis, Found, Picture, Problem, Question, Reading
 from workbench.elsewhere.infotext import Drawn, Lora, TextProblem
@@ -14,7 +15,6 @@ from workbench.elsewhere.picture_file import LARGEST_PICTURE_PX, BrokenPicture, 
 from workbench.elsewhere.prompts_file import PromptsProblem, read_prompts
 from workbench.elsewhere.reading import NamePattern, Values, name_pattern, values
 from workbench.elsewhere.xyz_grid import GridProblem, cells, cut, is_grid
-from workbench.photo_file import MIN_SIDE_PX
 
 SAMPLES = ("sample", "samples", "images", "")  # folders that say nothing of the LoRA in them
 SEVERAL = 3  # of a list in a sentence

@@ -7,7 +7,7 @@ from sqlite_utils import Database
 
 from db import results, runs
 from workbench.elsewhere.layout import Before, Cell
-from workbench.plan import plan_of
+from workbench.plans.plan import plan_of
 
 Row = dict[str, Any]
 Key = tuple[str | None, int, int, int, float | None, str, int]  # run, place, prompt, seed, strength, model, clip skip

@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from trainer import EMBEDDED
-from workbench.crop import crop_square
+from workbench.dataset.crop import crop_square
 
 SIDE_PX = 64  # of the pictures that the miniature's VAE was made for
 LEAST_DB = 28.0

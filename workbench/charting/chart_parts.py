@@ -1,0 +1,117 @@
+"""What all charts share: colours that colour-blind people tell apart, axes with units, notes underneath."""
+
+import math
+import textwrap
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from workbench.findings.metrics import Metric
+
+# Okabe and Ito's palette (jfly.uni-koeln.de/color) without black, which a dark page swallows; yellow comes
+# last.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
+SHAPES = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down")
+GREY = "#808080"  # reads on white and on black
+NOTE_WIDTH = 110  # characters in a line under a chart
+HEIGHT = 480  # px, axis titles, notes and one row of legend included
+LEGEND_COLUMNS, LEGEND_ROW_PX = 4, 27
+TICKS = 8
+
+
+def score_axis(measured: Metric) -> alt.Y:
+    return alt.Y(
+        f"{measured.key}:Q",
+        title=[measured.title, measured.better],
+        scale=alt.Scale(zero=False),
+        axis=number_axis(measured),
+    )
+
+
+def number_axis(measured: Metric) -> alt.Axis:
+    if measured.is_share:
+        return alt.Axis(format=".0%", tickCount=TICKS)
+    return alt.Axis(tickCount=TICKS)
+
+
+def value_tip(measured: Metric) -> alt.Tooltip:
+    return alt.Tooltip(f"{measured.key}:Q", title=measured.label, format=measured.number)
+
+
+def interval_tip() -> alt.Tooltip:
+    """The column of :func:`interval_texts`."""
+    return alt.Tooltip("interval:N", title="95 % interval")
+
+
+def interval_texts(rows: pd.DataFrame, measured: Metric, sign: bool = False) -> list[str]:
+    """``low`` and ``high`` of each row in words, since a tooltip shows a missing number as 0."""
+    show = partial(measured.show_change, sign=True) if sign else measured.show
+    ends = zip(rows["low"].astype("float64"), rows["high"].astype("float64"), strict=True)
+    return ["none" if math.isnan(low) else f"{show(low)} to {show(high)}" for low, high in ends]
+
+
+def wrecked_note(rows: pd.DataFrame, metric: str) -> list[str]:
+    """Which patterns lack points because their pictures are wrecked: what is not drawn must not be overlooked."""
+    labels = rows.loc[rows["wrecked"] & rows[metric].isna(), "label"].dropna().unique()
+    return [f"No point where a run is wrecked, without a face to measure: {', '.join(labels)}."] if len(labels) else []
+
+
+def run_tips(*more: alt.Tooltip) -> list[alt.Tooltip]:
+    """Which run a point shows, and more."""
+    return [
+        alt.Tooltip("label:N", title="pattern"),
+        alt.Tooltip("train_seed:Q", title="training seed"),
+        alt.Tooltip("updates:Q", title="updates"),
+        *more,
+    ]
+
+
+def picked(rows: pd.DataFrame, fields: Sequence[str], tips: Sequence[alt.Tooltip], **channels: Any) -> alt.Chart:
+    """A point per row; a click selects its ``fields`` under the name "pick" and fades the others."""
+    pick = alt.selection_point(name="pick", fields=list(fields))
+    faded = alt.when(pick).then(alt.value(0.95)).otherwise(alt.value(0.25))
+    points = alt.Chart(rows).mark_point(filled=True, size=80)
+    return points.encode(opacity=faded, tooltip=list(tips), **channels).add_params(pick)
+
+
+def by_pattern(labels: Iterable[str], present: Iterable[str]) -> tuple[alt.Color, alt.Shape]:
+    """Colour and shape of each pattern: seven colours, then the same ones with the next shape."""
+    every = list(dict.fromkeys(labels))
+    colours = [COLOURS[i % len(COLOURS)] for i in range(len(every))]
+    shapes = [SHAPES[i // len(COLOURS) % len(SHAPES)] for i in range(len(every))]
+    shown_labels = [label for label in every if label in set(present)]
+    legend = alt.Legend(
+        orient="bottom", title=None, columns=LEGEND_COLUMNS, labelLimit=220, values=shown_labels, symbolOpacity=1
+    )
+    return (
+        alt.Color("label:N", scale=alt.Scale(domain=every, range=colours), legend=legend),
+        alt.Shape("label:N", scale=alt.Scale(domain=every, range=shapes), legend=legend),
+    )
+
+
+def height_for(present: Iterable[str]) -> int:
+    """Height in px of a chart with a legend of these patterns: what many rows of it take is not the plot's."""
+    rows = math.ceil(len(set(present)) / LEGEND_COLUMNS)
+    return HEIGHT + LEGEND_ROW_PX * max(rows - 1, 0)
+
+
+def finish(layers: Sequence[alt.Chart], notes: Sequence[str] = (), height: int = HEIGHT) -> alt.LayerChart:
+    """The layers as one chart, transparent (at home on a light and a dark page), with notes underneath."""
+    chart = alt.LayerChart(layer=list(layers), height=height)
+    lines = [line for note in notes for line in textwrap.wrap(note, NOTE_WIDTH)]
+    if lines:
+        chart = chart.properties(
+            title=alt.TitleParams(
+                lines,
+                orient="bottom",
+                anchor="start",
+                color=GREY,
+                fontSize=12,
+                fontWeight="normal",
+                offset=12,
+            )
+        )
+    return chart.configure(background="transparent").configure_view(stroke=None)

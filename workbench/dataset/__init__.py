@@ -1,0 +1,1 @@
+"""The photos of one subject: brought in, cut, captioned, split, looked over."""

@@ -1,0 +1,1 @@
+"""From previews to tables, contrasts and verdicts."""

@@ -1,0 +1,335 @@
+"""Is a difference between two patterns more than chance? Paired differences and the noise of seeds alone."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from workbench.findings.analysis import Tables, last_checkpoints, newest_runs, of_role
+from workbench.findings.metrics import METRICS
+from workbench.findings.verdicts import verdict, wrecked_labels
+from workbench.sentences import setting as about_setting
+from workbench.sweep.patterns import Contrast
+from workbench.sweep.settings import value_text
+
+CONFIDENCE = 0.95
+TINY = 1e-9  # below this a spread is rounding
+CELL = ["prompt", "seed", "strength"]
+CONTRAST_COLUMNS = [
+    "metric",
+    "unit",
+    "setting",
+    "change",
+    "pattern_a",
+    "pattern_b",
+    "label_a",
+    "label_b",
+    "diff",
+    "low",
+    "high",
+    "df",
+    "n_cells",
+    "n_a",
+    "n_b",
+    "noise",
+    "beyond_noise",
+    "wrecked",
+    "wording",
+    "sentence",
+]
+
+
+@dataclass(frozen=True)
+class Noise:
+    """How far two trainings with nothing but another seed lie apart: the floor under every claim."""
+
+    sd: float  # of one run, in the metric's unit
+    df: int
+    n_patterns: int
+    n_wrecked: int  # runs left apart
+
+    def half_width(self, n_a: int, n_b: int | None = None) -> float:
+        """Half of the 95 % interval of a mean of ``n_a`` runs, or of its difference to a mean of ``n_b``.
+
+        t(df) x sd x sqrt(1 / n_a + 1 / n_b): the two-sample t interval with a pooled variance (Fisher 1925).
+        """
+        return t_quantile(self.df) * self.sd * math.sqrt(1 / n_a + (1 / n_b if n_b else 0))
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Pattern b against pattern a on the same cells. ``diff`` > 0: b has the higher value."""
+
+    metric: str
+    diff: float
+    low: float  # 95 % interval over prompts; missing with fewer than two, and where all agree
+    high: float
+    df: int
+    n_cells: int
+    n_a: int  # runs
+    n_b: int
+    per_prompt: pd.DataFrame  # prompt, text, n_cells, mean_a, mean_b, diff
+    noise: float | None  # half-width of the noise floor for this many runs; None when it is not known
+    wrecked: tuple[str, ...]  # labels of the patterns with a wrecked run
+    beyond_noise: bool | None  # more than training seeds alone make; None when that is not known
+    wording: str  # a code of workbench.findings.verdicts
+
+    @property
+    def prompts(self) -> int:
+        return len(self.per_prompt)
+
+
+def t_quantile(df: int) -> float:
+    """Two-sided 95 % quantile of Student's t."""
+    from scipy.special import stdtrit  # scipy.stats would take ten times as long to import
+
+    return float(stdtrit(df, 0.5 + CONFIDENCE / 2))
+
+
+def noise_floor(table: pd.DataFrame, metric: str) -> Noise | None:
+    """Pooled standard deviation of a metric between training seeds.
+
+    None where nothing was trained twice, or where the metric never moved (a face in every picture): that
+    tells nothing of how far it can move.
+
+    sd = sqrt(sum((n_i - 1) s_i^2) / sum(n_i - 1)) over groups i of runs with the same settings in force and
+    photos (the pooled variance of a one-way analysis of variance). ``table``: the checkpoint table; the
+    last checkpoint of each run counts. Wrecked runs are left apart. Two patterns that train the very same
+    LoRA count as one, and one training that was done twice counts once.
+    """
+    last = last_checkpoints(table)
+    sound = newest_runs(last[~last["wrecked"]], ["replicate", "train_seed"]).dropna(subset=[metric])
+    spread = sound.groupby("replicate")[metric].agg(["count", "var"])
+    spread = spread[spread["count"] > 1]
+    df = int((spread["count"] - 1).sum())
+    sd = math.sqrt(((spread["count"] - 1) * spread["var"]).sum() / df) if df else 0.0
+    if sd < TINY:
+        return None
+    return Noise(sd, df, len(spread), int(last["wrecked"].sum()))
+
+
+def paired(tables: Tables, pattern_a: int, pattern_b: int, metric: str) -> Paired:
+    """The difference b - a over the previews that both patterns have, at their last checkpoints.
+
+    Per (prompt, seed, strength) the runs of a pattern are averaged, then the cells that both have are
+    subtracted, then averaged per prompt; the interval is mean +- t(prompts - 1) x sd / sqrt(prompts) over
+    these prompt means (the paired t interval: cells of one prompt aren't independent, and a percentile
+    bootstrap over so few prompts is too narrow). Cells where either has no value don't count. Only runs on
+    the same photos are compared. Where no noise floor is known, a difference is still more than training
+    seeds make if they make none: both patterns have two runs or more, whose values are equal cell by cell.
+    """
+    return _paired(tables, pattern_a, pattern_b, metric, noise_floor(tables.checkpoints, metric))
+
+
+def _paired(tables: Tables, a: int, b: int, metric: str, noise: Noise | None) -> Paired:
+    runs = shared_runs(tables.runs, a, b)
+    cells_a, cells_b = (cell_means(tables.previews, runs[runs["pattern_id"] == p], metric) for p in (a, b))
+    cells = pd.DataFrame({"mean_a": cells_a, "mean_b": cells_b}).dropna()
+    cells["diff"] = cells["mean_b"] - cells["mean_a"]
+    prompts = cells.groupby("prompt").mean() if len(cells) else cells.reset_index(drop=True)
+    per_prompt = prompts.assign(n_cells=cells.groupby("prompt").size() if len(cells) else 0)
+    diff, low, high = t_interval([float(value) for value in per_prompt["diff"]])
+    n_a, n_b = (measured_runs(runs, pattern, metric) for pattern in (a, b))
+    half = noise.half_width(n_a, n_b) if noise and n_a and n_b else None
+    wrecked = tuple(tables.labels[p] for p in (a, b) if runs[runs["pattern_id"] == p]["wrecked"].any())
+    beyond = None
+    if half is not None and not math.isnan(diff):
+        beyond = abs(diff) > half
+    elif abs(diff) > TINY and all(seeds_agree(tables.previews, runs, p, metric) for p in (a, b)):
+        beyond = True
+    return Paired(
+        metric=metric,
+        diff=diff,
+        low=low,
+        high=high,
+        df=max(len(per_prompt) - 1, 0),
+        n_cells=len(cells),
+        n_a=n_a,
+        n_b=n_b,
+        per_prompt=with_texts(per_prompt, tables.previews),
+        noise=half,
+        wrecked=wrecked,
+        beyond_noise=beyond,
+        wording=wording(metric, (diff, low, high), len(per_prompt), (n_a, n_b), beyond, bool(wrecked)),
+    )
+
+
+def shared_runs(runs: pd.DataFrame, a: int, b: int) -> pd.DataFrame:
+    """The runs of two patterns on the newest photos that both were trained on."""
+    both = set(runs[runs["pattern_id"] == a]["dataset_id"]) & set(runs[runs["pattern_id"] == b]["dataset_id"])
+    return runs[runs["pattern_id"].isin([a, b]) & (runs["dataset_id"] == max(both, default=None))]
+
+
+def cell_means(previews: pd.DataFrame, runs: pd.DataFrame, metric: str) -> pd.Series:
+    """Per (prompt, seed, strength) the mean value over the last checkpoints of these runs."""
+    return by_cell(previews, runs, metric).mean()
+
+
+def by_cell(previews: pd.DataFrame, runs: pd.DataFrame, metric: str) -> Any:
+    """The values of a metric at the last checkpoints of these runs, grouped by (prompt, seed, strength)."""
+    wanted = METRICS[metric]
+    chosen = previews[previews["is_main"] & previews["checkpoint_id"].isin(runs["checkpoint_id"])]
+    return of_role(chosen, wanted.role).groupby(CELL)[wanted.column]
+
+
+def seeds_agree(previews: pd.DataFrame, runs: pd.DataFrame, pattern: int, metric: str) -> bool:
+    """Whether a pattern was trained with two seeds or more and no cell's value depends on which.
+
+    Cell by cell, since two runs that miss one face each, but not in the same picture, are not alike.
+    """
+    values = by_cell(previews, runs[runs["pattern_id"] == pattern], metric)
+    spread = values.max() - values.min()
+    return len(spread) > 0 and bool((values.count() > 1).all() and (spread < TINY).all())
+
+
+def measured_runs(runs: pd.DataFrame, pattern: int, metric: str) -> int:
+    """How many of a pattern's runs have a value of the metric."""
+    return int(runs[runs["pattern_id"] == pattern][metric].notna().sum())
+
+
+def with_texts(per_prompt: pd.DataFrame, previews: pd.DataFrame) -> pd.DataFrame:
+    texts = previews.drop_duplicates("prompt").set_index("prompt")["text"]
+    table = per_prompt.rename_axis("prompt").reset_index()
+    table.insert(1, "text", [texts.get(prompt) for prompt in table["prompt"]])
+    return table
+
+
+def t_interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Mean and 95 % interval, mean +- t(n - 1) x sd / sqrt(n).
+
+    No interval below two values, nor where all are equal: a width of zero would claim that another prompt
+    can't differ, which no number of equal ones shows.
+    """
+    if not values:
+        return math.nan, math.nan, math.nan
+    mean = sum(values) / len(values)
+    if len(values) < 2:
+        return mean, math.nan, math.nan
+    variance = sum((value - mean) ** 2 for value in values) / (len(values) - 1)
+    if math.sqrt(variance) < TINY:
+        return mean, math.nan, math.nan
+    half = t_quantile(len(values) - 1) * math.sqrt(variance / len(values))
+    return mean, mean - half, mean + half
+
+
+def told_apart(gaps: Iterable[float]) -> bool:
+    """Whether the differences in several prompts say that there is one: their 95 % interval excludes 0.
+
+    One prompt's says nothing; one and the same difference in each of several prompts does.
+    """
+    each = [float(gap) for gap in gaps]
+    mean, low, high = t_interval(each)
+    if math.isnan(low):
+        return len(each) > 1 and abs(mean) > TINY
+    return not low <= 0 <= high
+
+
+def wording(
+    metric: str,
+    interval: tuple[float, float, float],
+    prompts: int,
+    n_runs: tuple[int, int],
+    beyond_noise: bool | None,
+    wrecked: bool,
+) -> str:
+    """How much may be said of a difference, as a code of :mod:`workbench.findings.verdicts`.
+
+    A setting "seems to matter" only with two or more runs on both sides, an interval that excludes 0 (or one
+    and the same difference in every prompt) and a difference above what training seeds make. Below that two
+    checkpoints can differ, no more.
+    """
+    diff, low, high = interval
+    if wrecked and METRICS[metric].source == "automatic" and not METRICS[metric].counts_misses:
+        return "wrecked"  # no face to measure; and CLIP may find more of a prompt in noise than in a picture
+    if math.isnan(diff):
+        return "nothing_shared"
+    if abs(diff) < TINY and math.isnan(low):
+        return "the_same"
+    if prompts < 2:
+        return "one_prompt"
+    if low <= 0 <= high:
+        return "cannot_tell"
+    if beyond_noise and min(n_runs) > 1:
+        return "seems_to_matter"
+    return "checkpoints_differ"
+
+
+def params(result: Paired, label_a: str, label_b: str, change: str = "") -> dict[str, Any]:
+    """What :func:`workbench.findings.verdicts.verdict` needs besides the code. ``change``: "alpha from 16 to 1"."""
+    return {
+        "metric": result.metric,
+        "a": label_a,
+        "b": label_b,
+        "change": change,
+        "diff": result.diff,
+        "low": result.low,
+        "high": result.high,
+        "prompts": result.prompts,
+        "n_a": result.n_a,
+        "n_b": result.n_b,
+        "noise": result.noise,
+        "wrecked": result.wrecked,
+    }
+
+
+def contrast_table(tables: Tables, metric: str) -> pd.DataFrame:
+    """One row per pair of patterns that differ in one effective setting, if there is a word to say.
+
+    A pair with a wrecked side that has no face to compare stands there without a difference; pairs that
+    train the very same LoRAs stand there once. ``change`` is in words ("alpha: 16 → 1"), ``noise`` the
+    half-width of the noise floor, ``wrecked`` names the patterns that are, ``sentence`` the verdict. Wrecked pairs come
+    first, since nothing matters more than a setting that destroys the pictures; then the largest difference.
+    """
+    noise = noise_floor(tables.checkpoints, metric)
+    rows = []
+    for pair in distinct(tables):
+        result = _paired(tables, pair.a, pair.b, metric, noise)
+        if result.wording == "nothing_shared":
+            continue
+        label, values = about_setting(pair.setting).label, (shown(pair.value_a), shown(pair.value_b))
+        about = params(result, tables.labels[pair.a], tables.labels[pair.b], f"{label} from {values[0]} to {values[1]}")
+        rows.append(
+            {
+                "setting": pair.setting,
+                "change": f"{label}: {values[0]} → {values[1]}",
+                "pattern_a": pair.a,
+                "pattern_b": pair.b,
+                "label_a": about["a"],
+                "label_b": about["b"],
+                **{name: getattr(result, name) for name in CONTRAST_COLUMNS if hasattr(result, name)},
+                "unit": tables.metric(metric).unit,
+                "wrecked": wrecked_labels(result.wrecked),
+                "sentence": f"{verdict(result.wording, about)}{taken_as_equal(pair)}",
+            }
+        )
+    table = pd.DataFrame(rows, columns=CONTRAST_COLUMNS)
+    first = table["diff"].astype("float64").abs().mask(table["wording"] == "wrecked", math.inf)
+    return table.loc[first.sort_values(ascending=False, kind="stable").index].reset_index(drop=True)
+
+
+def taken_as_equal(pair: Contrast) -> str:
+    """What a verdict rests on besides: settings that are known of neither pattern; empty where all are known."""
+    names = ", ".join(about_setting(name).label for name in pair.taken_as_equal)
+    return f" Taken as equal, since known of neither: {names}." if names else ""
+
+
+def distinct(tables: Tables) -> list[Contrast]:
+    """The contrasts, of those between the very same LoRAs (under several names) only the first."""
+    trained = trainings(tables)
+    kept: dict[tuple[str, frozenset[str], frozenset[str]], Contrast] = {}
+    for pair in tables.contrasts:
+        if pair.a in trained and pair.b in trained:
+            kept.setdefault((pair.setting, trained[pair.a], trained[pair.b]), pair)
+    return list(kept.values())
+
+
+def trainings(tables: Tables) -> dict[int, frozenset[str]]:
+    """Per pattern what its runs were trained with: equal for patterns that differ in inert settings only."""
+    return {int(id): frozenset(runs["replicate"]) for id, runs in tables.runs.groupby("pattern_id")}
+
+
+def shown(value: Any) -> str:
+    """A setting's value in a sentence."""
+    return value_text(value) or "none"

@@ -1,0 +1,216 @@
+"""Every checkpoint at every LoRA strength: how good it is, which cell is best, and what it can't be told apart from."""
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from workbench.findings.analysis import WRECKED_BELOW, Tables, of_role
+from workbench.findings.contrast import TINY, t_interval
+from workbench.findings.metrics import METRICS
+from workbench.findings.shares import wilson
+
+CELL = ["checkpoint_id", "strength"]
+ABOUT = ["run_id", "pattern_id", "label", "train_seed", "updates", "epoch"]
+MAP_COLUMNS = [
+    *CELL,
+    *ABOUT,
+    "place",
+    "value",
+    "low",
+    "high",
+    "n",
+    "n_prompts",
+    "n_pictures",
+    "face_rate",
+    "face_low",
+    "face_high",
+    "clip_t",
+    "wrecked",
+]
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A cell against the best one, over the (prompt, seed) pairs that both have; ``diff`` < 0: it scores lower."""
+
+    checkpoint_id: int
+    strength: float
+    diff: float
+    low: float  # 95 % interval; missing with one prompt and one seed, and where all differences are equal
+    high: float
+    n_cells: int  # shared pictures
+    apart: bool  # the interval excludes 0
+
+
+@dataclass(frozen=True)
+class BestCell:
+    """The cell with the best mean, and the other cells against it."""
+
+    cell: dict[str, Any]  # its row of the map
+    metric: str
+    rivals: tuple[Rival, ...]  # best first
+    n_candidates: int  # cells that were compared, this one included
+    n_thin: int  # cells with too few pictures to take part
+    by_seeds: bool  # one prompt only: the intervals are over its seeds and say nothing of other prompts
+
+    @property
+    def checkpoint_id(self) -> int:
+        return int(self.cell["checkpoint_id"])
+
+    @property
+    def strength(self) -> float:
+        return float(self.cell["strength"])
+
+    @property
+    def equals(self) -> tuple[Rival, ...]:
+        """The cells that the best one can't be told apart from."""
+        return tuple(rival for rival in self.rivals if not rival.apart)
+
+    @property
+    def key(self) -> tuple[int, float]:
+        return self.checkpoint_id, self.strength
+
+
+def epoch_map(tables: Tables, metric: str) -> pd.DataFrame:
+    """One row per checkpoint and strength, by run, training time and strength; columns MAP_COLUMNS.
+
+    ``value``: mean of prompt means; ``low`` and ``high``: its 95 % interval mean +- t(n - 1) x sd / sqrt(n) over
+    prompt means, or over the seeds where there is one prompt only (then it says nothing of other prompts); missing
+    below two. ``n``: pictures with a value, ``n_prompts``: prompts among them, ``n_pictures``: all of the metric's
+    prompts. ``face_rate`` (identity prompts, 0 to 1; ``face_low`` to ``face_high``: Wilson's 95 % interval) and
+    ``clip_t`` (cosine, all prompts) stand beside whatever the metric is. ``wrecked``: a face in under half of the
+    identity pictures. ``place``: where in the training, in words.
+    """
+    wanted = METRICS[metric]
+    rows = map_previews(tables)
+    chosen = of_role(rows, wanted.role)
+    cells = chosen.groupby(CELL, sort=False)
+    if chosen.empty:
+        return pd.DataFrame(columns=MAP_COLUMNS)
+    table = cells[ABOUT].first()
+    identity = rows[rows["role"] == "identity"].groupby(CELL)
+    table["n"] = cells[wanted.column].count()
+    table["n_pictures"] = cells.size()
+    prompts = chosen.groupby([*CELL, "prompt"], sort=False)[wanted.column].mean().dropna()
+    table["n_prompts"] = prompts.groupby(CELL).count()
+    table["value"] = prompts.groupby(CELL).mean()
+    spread = {key: interval_of(group, wanted.column) for key, group in cells}
+    table["low"] = pd.Series({key: ends[0] for key, ends in spread.items()})
+    table["high"] = pd.Series({key: ends[1] for key, ends in spread.items()})
+    table["face_rate"] = identity["face_found"].mean()
+    table["face_low"], table["face_high"] = wilson(table["face_rate"], identity["face_found"].count())
+    table["clip_t"] = rows.groupby([*CELL, "prompt"])["clip_t"].mean().groupby(CELL).mean()
+    table["wrecked"] = table["face_rate"] < WRECKED_BELOW
+    table["n_prompts"] = table["n_prompts"].fillna(0).astype("int64")
+    table = table.reset_index().sort_values(["run_id", "updates", "strength"], ignore_index=True)
+    table["place"] = places(table)
+    return table[MAP_COLUMNS]
+
+
+def map_previews(tables: Tables) -> pd.DataFrame:
+    """The previews that the map is about: of LoRAs, at every strength; none of final runs, none to confirm with."""
+    rows = tables.previews
+    keep = ~rows["is_base"] & ~rows["is_final"]
+    if "is_confirm" in rows:
+        keep &= ~rows["is_confirm"].astype(bool)
+    return rows[keep]
+
+
+def in_cells(previews: pd.DataFrame, keys: Collection[tuple[int, float]]) -> pd.Series:
+    """Which previews show one of these checkpoints at its strength."""
+    found = pd.Series(False, index=previews.index)
+    for checkpoint, strength in keys:
+        of_checkpoint = (previews["checkpoint_id"] == checkpoint).fillna(False).astype(bool)
+        found |= of_checkpoint & (previews["strength"] == strength)
+    return found
+
+
+def interval_of(pictures: pd.DataFrame, column: str) -> tuple[float, float]:
+    """Ends of the 95 % interval of one cell's mean."""
+    return t_interval(units(pictures.set_index(["prompt", "seed"])[column].dropna()))[1:]
+
+
+def units(values: pd.Series) -> list[float]:
+    """What counts as one observation: a prompt's mean, or with one prompt only each of its seeds."""
+    prompts = values.groupby("prompt").mean()
+    return [float(value) for value in (prompts if len(prompts) > 1 else values.groupby("seed").mean())]
+
+
+def places(table: pd.DataFrame) -> list[str]:
+    """Where in its training each checkpoint was saved: by epochs if all of its run's are whole and apart."""
+    by_epoch = {
+        run: rows["epoch"].notna().all()
+        and bool((rows["epoch"] % 1 == 0).all() and (rows["epoch"] > 0).all())
+        and rows["epoch"].nunique() == rows["checkpoint_id"].nunique()
+        for run, rows in table.groupby("run_id")
+    }
+    return [
+        f"epoch {row.epoch:.0f}" if by_epoch[row.run_id] else f"{int(row.updates):,} updates"
+        for row in table.itertuples()
+    ]
+
+
+def base_value(tables: Tables, metric: str) -> float:
+    """The same figure without any LoRA (mean of prompt means); missing where no such pictures were scored."""
+    wanted = METRICS[metric]
+    base = of_role(tables.previews[tables.previews["is_base"]], wanted.role)
+    return float(base.groupby("prompt")[wanted.column].mean().mean()) if len(base) else math.nan
+
+
+def best_cell(tables: Tables, metric: str, run_id: int | None = None) -> BestCell | None:
+    """The cell with the best mean of a metric, or None where nothing was measured. ``run_id``: of this run only.
+
+    Cells with under half as many scored pictures as the fullest one don't take part (one lucky picture would win),
+    nor do wrecked ones while there are others. Each other cell is compared over the (prompt, seed) pairs that both
+    have: differences averaged per prompt, then mean +- t(n - 1) x sd / sqrt(n) over prompts, as
+    :func:`contrast.paired` does; over the seeds where there is one prompt only. A cell is told apart where
+    that excludes 0, or where every prompt shows one and the same difference. No correction for the number of
+    cells: the best of many owes something to luck, which ``n_candidates`` is there to say.
+    """
+    wanted = METRICS[metric]
+    cells = epoch_map(tables, metric)
+    cells = cells[cells["run_id"] == run_id] if run_id is not None else cells
+    cells = cells.dropna(subset=["value"])
+    if cells.empty:
+        return None
+    full = cells[cells["n"] * 2 >= cells["n"].max()]
+    sound = full[~full["wrecked"]] if not full["wrecked"].all() else full
+    order = sound.loc[wanted.goodness(sound["value"]).sort_values(ascending=False, kind="stable").index]
+    values = dict(iter(map_values(tables, metric).groupby(CELL)))
+    first = order.iloc[0]
+    own = cell_values(values, first)
+    rivals = tuple(rival(row, own, cell_values(values, row)) for _, row in order.iloc[1:].iterrows())
+    return BestCell(
+        cell=first.to_dict(),
+        metric=metric,
+        rivals=rivals,
+        n_candidates=len(order),
+        n_thin=len(cells) - len(full),
+        by_seeds=own.index.get_level_values("prompt").nunique() == 1,
+    )
+
+
+def map_values(tables: Tables, metric: str) -> pd.DataFrame:
+    """Every picture of the map with a value of the metric."""
+    wanted = METRICS[metric]
+    rows = of_role(map_previews(tables), wanted.role)
+    return rows[[*CELL, "prompt", "seed"]].assign(value=rows[wanted.column]).dropna(subset=["value"])
+
+
+def cell_values(values: dict[Any, pd.DataFrame], row: pd.Series) -> pd.Series:
+    """One cell's values by (prompt, seed)."""
+    rows = values[(row["checkpoint_id"], row["strength"])]
+    return rows.groupby(["prompt", "seed"])["value"].mean()
+
+
+def rival(row: pd.Series, best: pd.Series, other: pd.Series) -> Rival:
+    """Another cell against the best one."""
+    differences = (other - best).dropna()
+    each = units(differences) if len(differences) else []
+    diff, low, high = t_interval(each)
+    same_everywhere = math.isnan(low) and len(each) > 1 and abs(diff) > TINY
+    apart = same_everywhere or (not math.isnan(low) and not low <= 0 <= high)
+    return Rival(int(row["checkpoint_id"]), float(row["strength"]), diff, low, high, len(differences), apart)

@@ -1,0 +1,1 @@
+"""What is kept, what goes into the bin, and the whole workspace in one file."""

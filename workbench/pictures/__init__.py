@@ -1,0 +1,1 @@
+"""Pictures on pages and sheets: what stands where."""

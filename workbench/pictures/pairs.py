@@ -1,0 +1,95 @@
+"""Pictures beside the training photo that they are nearest to: what was copied, and by how much."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from workbench.pictures.gallery import photo_url, preview_url, saved_at
+
+Row = Mapping[str, Any]
+
+NEEDED = ("nearest_photo", "copy_gap", "face_copy", "picture_copy")
+
+
+@dataclass(frozen=True)
+class CopyPair:
+    """One picture and its nearest training photo. ``words``: how near, in words; ``flags``: face, whole picture."""
+
+    token: str
+    picture: str  # address of each
+    photo: str
+    photo_name: str
+    where: str
+    words: str
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Copies:
+    """All pairs, the flagged ones first, and how many pictures were looked at."""
+
+    pairs: tuple[CopyPair, ...]
+    n_checked: int
+    n_faces: int  # flagged
+    n_pictures: int
+
+    @property
+    def flagged(self) -> tuple[CopyPair, ...]:
+        return tuple(pair for pair in self.pairs if pair.flags)
+
+
+def copies(previews: pd.DataFrame, photos: Iterable[Row], held: Collection[str] = ()) -> Copies | None:
+    """Which training photo each picture of a LoRA is nearest to; None where that was not measured.
+
+    ``photos``: the training photos; ``held``: tokens of pictures that wait to be rated, and are left out. Ordered by
+    flags, then by how far the nearest training photo is ahead of the nearest reference photo.
+    """
+    if not set(NEEDED) <= set(previews):
+        return None
+    by_id = {photo["id"]: photo for photo in photos}
+    rows = previews[~previews["is_base"] & previews["nearest_photo"].isin(list(by_id)) & ~previews["is_final"]]
+    if rows.empty:
+        return None
+    flags = (rows["face_copy"] == 1).astype(int) + (rows["picture_copy"] == 1).astype(int)
+    rows = rows.assign(n_flags=flags).sort_values(["n_flags", "copy_gap"], ascending=False, kind="stable")
+    shown = rows[~rows["token"].isin(list(held))]
+    return Copies(
+        tuple(pair(row, by_id[row["nearest_photo"]]) for row in shown.to_dict("records")),
+        n_checked=len(rows),
+        n_faces=int((rows["face_copy"] == 1).sum()),
+        n_pictures=int((rows["picture_copy"] == 1).sum()),
+    )
+
+
+def pair(row: Row, photo: Row) -> CopyPair:
+    """A picture with the training photo that it is nearest to."""
+    names = (("face_copy", "face"), ("picture_copy", "whole picture"))
+    strength = f", strength {row['strength']:g}" if row["strength"] != 1 else ""
+    return CopyPair(
+        token=row["token"],
+        picture=preview_url(row["token"], full=True),
+        photo=photo_url(photo),
+        photo_name=photo["name"],
+        where=f"{row['label']}, {saved_at(row)}{strength}",
+        words=how_near(row["copy_gap"]),
+        flags=tuple(name for column, name in names if row[column] == 1),
+    )
+
+
+def how_near(gap: float) -> str:
+    """The gap in a sentence; ``gap``: points of the likeness scale beyond what is usual between real photos."""
+    if pd.isna(gap):
+        return "No face to compare."
+    if gap <= 0:
+        return "Its face is no nearer to this training photo than real photos are to each other."
+    return f"Its face is nearer to this training photo than to any reference photo by {gap:.0f} points more than usual."
+
+
+def share_words(found: Copies) -> str:
+    """How many pictures are flagged, in a sentence."""
+    if not found.n_faces and not found.n_pictures:
+        return f"None of {found.n_checked:,} pictures is flagged as a copy of a training photo."
+    parts = [f"{n:,} by the {what}" for n, what in ((found.n_faces, "face"), (found.n_pictures, "whole picture")) if n]
+    return f"Flagged as copies of a training photo, of {found.n_checked:,} pictures: {' and '.join(parts)}."

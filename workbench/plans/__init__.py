@@ -1,0 +1,1 @@
+"""The evaluation plan, and which previews it asks for."""

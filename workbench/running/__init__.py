@@ -1,0 +1,1 @@
+"""The queue, the worker that empties it, and the engine that computes."""
