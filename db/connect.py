@@ -74,16 +74,32 @@ def immediate(db: Database) -> Iterator[None]:
     """A write transaction that takes the write lock at once, so read-then-write can't fail half-way.
 
     A plain ``begin`` that reads first and writes later gets SQLITE_BUSY_SNAPSHOT when another process wrote in
-    between, and no busy timeout helps there. Within another one it is a part of that: all of it or nothing.
+    between, and no busy timeout helps there. Within another one it is a part of that: an error undoes what was written
+    inside, and the whole too unless somebody in between catches it.
     """
     if db.conn.in_transaction:
-        yield
+        with nested(db):
+            yield
         return
     db.conn.execute("begin immediate")
     try:
         yield
+        db.conn.commit()  # a full disk is found out here
     except BaseException:
         if db.conn.in_transaction:
             db.conn.rollback()
         raise
-    db.conn.commit()
+
+
+@contextmanager
+def nested(db: Database) -> Iterator[None]:
+    """A part of a transaction that is undone by itself, so that whoever catches its error keeps no half of it."""
+    db.conn.execute("savepoint part")  # the name may repeat: the innermost is meant
+    try:
+        yield
+    except BaseException:
+        if db.conn.in_transaction:  # a full disk ends all of it
+            db.conn.execute("rollback to part")
+            db.conn.execute("release part")
+        raise
+    db.conn.execute("release part")

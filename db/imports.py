@@ -22,6 +22,19 @@ def add_import(db: Database, project_id: int, kind: str, source: str, detail: Ma
     return inserted(db, "imports", row)
 
 
+def newest(db: Database, project_id: int | None) -> int:
+    """The id of a project's latest import, 0 before the first: whether another one came in between."""
+    rows = db.query("select ifnull(max(id), 0) as id from imports where project_id = :project", {"project": project_id})
+    return int(next(iter(rows))["id"])
+
+
+def has_pictures(db: Database, folder: str) -> bool:
+    """Whether a preview lies in a folder, which is written as in the database, with a slash at its end."""
+    params = {"n": len(folder), "folder": folder}
+    rows = db.query("select 1 from previews where substr(file, 1, :n) = :folder limit 1", params)
+    return next(iter(rows), None) is not None
+
+
 def of_project(db: Database, project_id: int, kind: str | None = None) -> list[Row]:
     """A project's imports, oldest first; ``detail`` as an object. ``kind``: only 'pictures' or only 'loras'."""
     rows = db.query(

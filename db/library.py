@@ -129,11 +129,12 @@ def add_pattern(
     config: Mapping[str, Any],
     *,
     origin: str | None = None,
-    unknown: Sequence[str] = (),
+    unknown: Mapping[str, str] = {},
 ) -> int:
     """Store a pattern unless these settings are already stored; return its id either way.
 
-    ``origin``: 'lora' or 'pictures' for one that was trained elsewhere, with the settings that are ``unknown``.
+    ``origin``: 'lora' or 'pictures' for one that was trained elsewhere, with the settings that are ``unknown`` and what
+    is said of each in its place, "" = nothing.
     """
     db.execute(
         """
@@ -146,7 +147,7 @@ def add_pattern(
             "config": json.dumps(config, sort_keys=True),
             "now": now(),
             "origin": origin,
-            "unknown": json.dumps(list(unknown)),
+            "unknown": json.dumps(unknown),
         },
     )
     row = one(db, "select id from patterns where hash = :hash", {"hash": hash})

@@ -52,6 +52,9 @@ def clone(db: Database, project: dict[str, Any], listed: list[Pattern]) -> None:
     """Copy a pattern and change one setting: then the two say what that setting does."""
     names = {pattern.pattern_id: pattern for pattern in listed}
     source = names[st.selectbox("Pattern to copy", names, format_func=lambda number: names[number].label)]
+    if source.unknown:
+        n = len(source.unknown)
+        st.caption(f"{n} of its settings are not known: the copy has them at their defaults, and can be trained.")
     change = one_change(source.config.model_dump(), f"clone-{source.pattern_id}")
     label = st.text_input("Label", settings.change_label(source.label, change))
     warn_beforehand(db, project, listed, label, {**source.config.model_dump(), **change})

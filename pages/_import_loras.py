@@ -9,7 +9,7 @@ from pages import _shared as shared
 from pages._sources import problem_list, source_field
 from workbench import views
 from workbench.elsewhere import found_rows, uploads
-from workbench.elsewhere.import_loras import FoundLoras, FoundRun, LorasError, import_loras, look_into_loras
+from workbench.elsewhere.loras.import_loras import FoundLoras, FoundRun, LorasError, import_loras, look_into_loras
 from workbench.plans.plan import plan_of
 from workbench.words import counted
 

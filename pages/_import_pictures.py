@@ -1,6 +1,6 @@
 """Pictures made elsewhere: look what they are, ask what only a person can know, import, and go to the map."""
 
-import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,17 +10,25 @@ import streamlit as st
 from pages import _shared as shared
 from pages._projects import STRANGERS_HELP, judge
 from pages._sources import PHOTO_TYPES, problem_list, source_field, typed_path
-from workbench import views
+from workbench import project_settings, views
 from workbench.dataset.photo_file import PhotosError
 from workbench.elsewhere import found_rows, uploads
-from workbench.elsewhere.found import AXIS_KINDS, Axis, Found, PicturesError, Question, Reading
-from workbench.elsewhere.import_pictures import Imported, NewProject, import_pictures, look_into
+from workbench.elsewhere.pictures.found import AXIS_KINDS, Axis, Found, PicturesError, Question, Reading
+from workbench.elsewhere.pictures.import_pictures import Imported, NewProject, import_pictures, look_into
 from workbench.judges import fitting, list_judges
 from workbench.plans.plan import plan_of
 from workbench.projects import ProjectError
+from workbench.words import counted
 
 TYPES = ["png", "jpg", "jpeg", "webp", "zip"]
+ONLY_SYNTHETIC = "`embedded` knows the shipped synthetic people only."
+FACES = (
+    "run `python -m workbench doctor --download buffalo_l` once (non-commercial research only), or "
+    "`pip install -r requirements-dlib.txt` (free for any use), and load this page again"
+)
+CLIPS = "run `python -m workbench doctor --download ViT-B-32/laion2b_s34b_b79k` once, and load this page again"
 NEW = 0  # in place of a project's id
+SINGLE, GRIDS = "single pictures", "grids of several pictures"
 PATTERN_HELP = (
     "How a name is put together, such as `{lora}_{epoch}_{strength}_{seed}`. Words: lora, epoch or updates, strength, "
     "seed, prompt (its number), text, any. A slash stands for a folder."
@@ -49,11 +57,10 @@ def pictures_tab() -> None:
         return
     reading = st.session_state.get(f"reading of {source}", Reading())
     found = looked_into(source, reading)
-    if found is None:
-        return
-    what_was_found(found)
-    reading = questions(source, found, reading)
-    if found.pictures and not any(question.needed for question in found.questions):
+    if found:
+        what_was_found(found)
+    questions(source, found.questions if found else (), reading)
+    if found and found.pictures and not any(question.needed for question in found.questions):
         st.subheader("Whom they show")
         the_person(source, found, reading)
 
@@ -87,24 +94,43 @@ def what_was_found(found: Found) -> None:
             st.dataframe(found_rows.picture_rows(found.pictures), hide_index=True)
     for note in found.notes:
         st.info(shared.plain(note), icon=":material/info:")
-    problem_list(found.problems, f"{len(found.problems)} files can't be read:")
+    problem_list(found.problems, f"{counted(len(found.problems), 'file')} can't be read:")
     if found.skipped:
-        with st.expander(f"{len(found.skipped)} files are no pictures to judge"):
+        with st.expander(f"{counted(len(found.skipped), 'file')} left out: no pictures to judge"):
             st.markdown("\n".join(f"- {shared.plain(str(problem))}" for problem in found.skipped))
 
 
-def questions(source: Path, found: Found, reading: Reading) -> Reading:
-    """Ask what can't be read; the answers are taken at once and the source is read again with them."""
-    if not found.questions:
-        return reading
-    with st.form(f"questions about {source}"):
+def questions(source: Path, asked: Sequence[Question], reading: Reading) -> None:
+    """Ask what can't be read; with the answers the source is read again, and they can be taken back."""
+    if not asked and reading == Reading():
+        return
+    key = f"reading of {source}"
+    by_name = next((question for question in asked if question.field == "pattern"), None)
+    told = reading.pattern is not None or reading.columns is not None  # how pictures are put together, before
+    with st.container(border=True):
         st.markdown("**What only you can know**")
-        answers = {question.field: ask(question, reading) for question in found.questions}
-        if not st.form_submit_button("Read them so", icon=":material/check:"):
-            return reading
-    given = {field: answer for field, answer in answers.items() if answer is not None}
-    st.session_state[f"reading of {source}"] = replace(reading, **given)
-    st.rerun()
+        if by_name:
+            st.markdown(shared.plain(by_name.text))
+        way = None
+        if by_name or told:
+            begin = GRIDS if reading.columns is not None else SINGLE
+            way = st.segmented_control("They are", [SINGLE, GRIDS], default=begin, required=True, key=f"way of {key}")
+        with st.form(f"questions about {source}", border=False):
+            changes = {SINGLE: pattern_field, GRIDS: grid_fields}[way](reading) if way else {}
+            for question in asked:
+                if question.field != "pattern":
+                    changes[question.field] = ask(question, reading)
+            done = st.form_submit_button("Read them so", icon=":material/check:")
+        if reading != Reading() and st.button("Take my answers back", icon=":material/undo:", type="tertiary"):
+            st.session_state.pop(key)
+            st.rerun()
+    if done:
+        st.session_state[key] = replace(reading, **{n: value for n, value in changes.items() if value is not None})
+        if way:  # the other way says nothing any more
+            other = Reading()
+            fields = ("columns", "rows", "x", "y") if way == SINGLE else ("pattern",)
+            st.session_state[key] = replace(st.session_state[key], **{n: getattr(other, n) for n in fields})
+        st.rerun()
 
 
 def ask(question: Question, reading: Reading) -> Any:
@@ -113,26 +139,50 @@ def ask(question: Question, reading: Reading) -> Any:
     now = getattr(reading, question.field)
     if question.choices:
         return st.selectbox(label, question.choices, index=None if question.needed else 0)
-    if question.field in ("x", "y"):
-        return axis_field(label, question.field, now)
-    if question.field == "strength":
-        return st.number_input(label, value=float(now), step=0.1)
-    if question.field in ("columns", "rows", "last"):
+    if question.field == "last":
         return st.number_input(label, min_value=1, value=now, step=1)
     if question.field == "prompts":
         lines = st.text_area(label, "\n".join(now), help="One prompt a line, in the order of their numbers.")
         return tuple(line.strip() for line in lines.splitlines() if line.strip()) or None
-    help = PATTERN_HELP if question.field == "pattern" else None
-    return st.text_input(label, now or "", help=help).strip() or None
+    return st.text_input(label, now or "").strip() or None
+
+
+def pattern_field(reading: Reading) -> dict[str, Any]:
+    """How the names of single pictures are put together."""
+    typed = st.text_input("How their names are put together", reading.pattern or "", help=PATTERN_HELP)
+    return {"pattern": typed.strip() or None, "strength": strength_field(reading)}
+
+
+def grid_fields(reading: Reading) -> dict[str, Any]:
+    """What changes along both sides of grids; their values say how many columns and rows there are."""
+    x = axis_field("From left to right", "x", reading.x)
+    y = axis_field("From top to bottom (may stay empty)", "y", reading.y)
+    strength = strength_field(reading)
+    if x is None and y is None:
+        return {}
+    sizes = {"columns": len(x.values) if x else 1, "rows": len(y.values) if y else 1}
+    return {**sizes, "x": x, "y": y, "strength": strength}
 
 
 def axis_field(label: str, name: str, now: Axis | None) -> Axis | None:
     """What changes along one side of a grid, and its values in order."""
     kind, values = st.columns([1, 2])
     chosen = kind.selectbox(label, AXIS_KINDS, AXIS_KINDS.index(now.kind) if now else 0, key=f"axis {name}")
-    typed = values.text_input("Its values, with commas between", ", ".join(now.values) if now else "", key=f"of {name}")
-    each = tuple(part.strip() for part in re.split("[,\n]", typed) if part.strip())
+    typed = values.text_area(
+        "Its values in order",
+        "\n".join(now.values) if now else "",
+        placeholder="10, 20, 30",
+        help="With commas between; or one a line, as prompts with commas need it.",
+        height=68,
+        key=f"of {name}",
+    )
+    each = tuple(part.strip() for part in typed.split("\n" if "\n" in typed.strip() else ",") if part.strip())
     return Axis(chosen, each) if each else None
+
+
+def strength_field(reading: Reading) -> float:
+    """The LoRA strength of pictures that name none."""
+    return float(st.number_input("LoRA strength where nothing says it", value=reading.strength, step=0.1, width=260))
 
 
 def the_person(source: Path, found: Found, reading: Reading) -> None:
@@ -154,7 +204,10 @@ def the_person(source: Path, found: Found, reading: Reading) -> None:
             st.markdown("**Photos that it never saw**", help=UNSEEN_HELP)
             unseen = source_field("Folder with unseen photos", PHOTO_TYPES, "unseen")
         new = project_fields(found)
-    skip = bool(found.problems) and st.checkbox(f"Leave out the {len(found.problems)} files that can't be read")
+    refused = st.session_state.get("refused pictures", {}).get(str(source), ())  # found only by the import itself
+    problem_list(refused, "Nothing was imported, because of:")
+    broken = counted(len(refused or found.problems), "file")
+    skip = bool(refused or found.problems) and st.checkbox(f"Import the others, without the {broken} named above")
     ready = into != NEW or (training is not None and new is not None)
     if into == NEW and not ready:
         st.caption("Needed still: " + ("the training photos" if training is None else "a name and a class noun") + ".")
@@ -176,6 +229,8 @@ def project_fields(found: Found) -> NewProject | None:
     with what:
         clip = judge("clip", suits("clip"), "import clip")
     strangers = typed_path(zero.text_input("Folder with other people's faces", help=STRANGERS_HELP))
+    for text in judge_notes(face, clip):
+        st.warning(text, icon=":material/person_off:")
     if not name or not noun.strip():
         return None
     return NewProject(name, trigger.strip(), noun.strip(), face, clip, strangers=strangers)
@@ -186,6 +241,20 @@ def suits(kind: str) -> str:
     wanted = fitting(kind, False)
     here = {info.name for info in list_judges() if info.kind == kind}
     return wanted if wanted in here else "embedded"
+
+
+def judge_notes(face: str, clip: str) -> list[str]:
+    """What the chosen judges won't do, and what to get instead, in Markdown."""
+    chosen = (("face", "Likeness", face, FACES), ("clip", "Prompt adherence", clip, CLIPS))
+    notes = []
+    for kind, what, spec, instead in chosen:
+        problem = project_settings.judge_problem(kind, spec)
+        if problem:
+            notes.append(shared.plain(problem))
+        elif spec == "embedded":
+            refused = f"**{what}: photos of real people get no score.** {ONLY_SYNTHETIC}"
+            notes.append(f"{refused} For real people {instead}.")
+    return notes
 
 
 def bring_in(
@@ -215,9 +284,9 @@ def bring_in(
     except PicturesError as error:
         bar.empty()
         if error.problems:
-            problem_list(error.problems, "Nothing was imported, because of:")
-        else:
-            st.error(shared.plain(str(error)))
+            st.session_state["refused pictures"] = {str(source): error.problems}
+            st.rerun()  # what is wrong stands above the button, with the choice to leave it out
+        st.error(shared.plain(str(error)))
         return
     except (ProjectError, PhotosError, OSError) as error:
         bar.empty()
@@ -228,10 +297,11 @@ def bring_in(
             uploads.forget(ws, each)
     st.session_state["new project id"] = done.project_id
     st.session_state["imported"] = told(done)
+    st.session_state["left out"] = done.skipped
     shared.go("home")
 
 
 def told(done: Imported) -> list[str]:
     """What came of the import, a sentence each."""
     said = [f"{done.pictures:,} pictures are here now." if done.import_id else "All of these were here already."]
-    return [*said, *done.told, *(str(problem) for problem in done.skipped)]
+    return [*said, *done.told]

@@ -23,9 +23,9 @@ def answer_in_map(db: Database, project: dict[str, Any], tables: Tables, plan: E
 
     ``prominent``: the answer is the heading of the page's part, with the best cell's pictures at once.
     """
-    names = {key: tables.metric(key).label for key in views.mapped(tables)}
+    names = {key: tables.metric(key).label for key in views.mapped(tables) if key in MAIN or not prominent}
     if not names:
-        st.info("No scores yet: the map comes with them.", icon=":material/hourglass_empty:")
+        st.info("No scores yet: the map comes with them, or with your marks.", icon=":material/hourglass_empty:")
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         metric = choose_score(names, prominent)
@@ -66,9 +66,9 @@ def choose_score(names: dict[str, str], prominent: bool) -> str:
     """The score that the map shows. ``prominent``: only the main ones, each a click away."""
     if not prominent:
         return str(st.selectbox("Score", names, format_func=names.__getitem__, key="map score", width=260))
-    few = [key for key in names if key in MAIN] or list(names)[:1]
+    first = next(iter(names))
     return str(
-        st.segmented_control("Score", few, default=few[0], format_func=names.__getitem__, key="map", required=True)
+        st.segmented_control("Score", names, default=first, format_func=names.__getitem__, key="map", required=True)
     )
 
 

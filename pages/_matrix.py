@@ -8,7 +8,8 @@ from sqlite_utils import Database
 from pages import _shared as shared
 from pages._pictures import picture_grid, show_preview
 from workbench import rating, sentences
-from workbench.findings.analysis import Tables, families, matrix
+from workbench.findings.analysis import Tables
+from workbench.findings.matrix import families, matrix
 from workbench.pictures import gallery
 from workbench.plans.plan import EvalPlan
 from workbench.plans.wanted import SETTINGS

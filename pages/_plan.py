@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 import streamlit as st
+from sqlite_utils import Database
 
 from pages import _shared as shared
 from workbench import bases, views
 from workbench.plans import detectable
 from workbench.plans import plan_editor as editor
-from workbench.plans.plan import EvalPlan, set_plan
+from workbench.plans.plan import EvalPlan, plan_of, set_plan
 from workbench.plans.plan_editor import PlanError
 from workbench.workspace import Workspace
 
@@ -39,8 +40,9 @@ CONFIRM_HELP = (
     "these pictures show what is left without it. Empty = none."
 )
 MADE_ELSEWHERE = (
-    "The pictures under this plan were made elsewhere, so nothing is rendered by it. Begin with a preset to have "
-    "previews rendered here."
+    "The pictures under this plan were made elsewhere, so nothing is rendered by it, also not of what you train here. "
+    "For that begin with a preset. The imported pictures stay stored, but are no longer shown or compared then: better "
+    "train in a project of its own."
 )
 VARIANTS_HELP = (
     "Besides, the last checkpoints of patterns that differ in their base or clip skip alone are looked at with another "
@@ -60,14 +62,14 @@ def plan_editor(project_id: int) -> None:
     choice = choices[name]
     if choice.note:
         st.caption(shared.plain(choice.note))
+    if choice.plan.elsewhere:
+        made_elsewhere(db, project_id, choice.plan)
+        return
     try:
         plan = plan_fields(project, choice.plan, f"{key}-{name}")
     except PlanError as error:
         st.error(shared.plain(str(error)))
         st.button("Use this plan", disabled=True, icon=":material/save:")
-        return
-    if plan.elsewhere:
-        st.info(MADE_ELSEWHERE, icon=":material/photo_library:")
         return
     for remark in editor.remarks(plan, project):
         st.warning(shared.plain(remark), icon=":material/help:")
@@ -80,6 +82,17 @@ def plan_editor(project_id: int) -> None:
     st.markdown(f"**{plan_size(plan)}.** {shared.plain(cost.sentence)}")
     st.caption("What was made under earlier plans stays stored: choose one of them above to see it again.")
     if st.button("Use this plan", type="primary", icon=":material/save:"):
+        set_plan(db, project_id, plan)
+        st.rerun()
+
+
+def made_elsewhere(db: Database, project_id: int, plan: EvalPlan) -> None:
+    """What imported pictures show, with nothing to change; an earlier plan of this kind can be chosen again."""
+    st.info(MADE_ELSEWHERE, icon=":material/photo_library:")
+    st.dataframe([{"prompt": prompt.text, "role": prompt.role} for prompt in plan.prompts], hide_index=True)
+    strengths = ", ".join(f"{strength:g}" for strength in plan.strengths)
+    st.caption(f"Seeds: {', '.join(map(str, plan.seeds))}. LoRA strengths: {strengths}.")
+    if plan != plan_of(db, project_id) and st.button("Use this plan", type="primary", icon=":material/save:"):
         set_plan(db, project_id, plan)
         st.rerun()
 

@@ -45,12 +45,12 @@ def new_project(primary: bool) -> None:
         models_folder(shared.open_workbench())
 
 
-def judge(kind: str, now: str | None = None, key: str | None = None) -> str:
+def judge(kind: str, now: str | None = None, key: str | None = None, label: str = "") -> str:
     """A judge that is on this computer, none, or one by name. ``now``: the one to begin with, else what suits."""
     present = [info.name for info in list_judges() if info.kind == kind]
     options = list(dict.fromkeys([now or FITTING, *present, "none"]))
-    label, help = {"face": ("Judge of likeness", FACE_HELP), "clip": ("Judge of prompt adherence", CLIP_HELP)}[kind]
-    return str(st.selectbox(label, options, accept_new_options=True, help=help, key=key))
+    usual, help = {"face": ("Judge of likeness", FACE_HELP), "clip": ("Judge of prompt adherence", CLIP_HELP)}[kind]
+    return str(st.selectbox(label or usual, options, accept_new_options=True, help=help, key=key))
 
 
 def make(name: str, trigger: str, noun: str, base: str, face: str, clip: str, strangers: str) -> None:

@@ -22,8 +22,9 @@ def choose_second(project_id: int) -> None:
     db = shared.open_workbench()
     now = views.project(db, project_id)
     assert now is not None  # the page has just shown it
-    chosen = judge("face", now["second_face_judge"], f"second judge of {project_id}, was {now['second_face_judge']}")
-    if chosen == now["second_face_judge"]:
+    second = now["second_face_judge"]
+    chosen = judge("face", second, f"second judge of {project_id}, was {second}", "Second judge of likeness")
+    if chosen == second:
         return
     if st.button("Save the second judge", icon=":material/save:"):
         try:

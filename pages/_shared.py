@@ -12,6 +12,7 @@ from sqlite_utils import Database
 from workbench import rating, views
 from workbench.findings import analysis
 from workbench.pictures.gallery import Grid, with_photos
+from workbench.plans.plan import plan_of
 from workbench.running import queue
 from workbench.running.device import DeviceInfo
 from workbench.running.progress import Progress
@@ -24,6 +25,12 @@ HERE = Path(__file__).parent
 NO_WORKER = (
     "Nothing trains until a worker runs, and no picture is judged. Press Ctrl-C in the terminal of `python start.py` "
     "and start it again; or run `python -m workbench worker` in a second terminal."
+)
+
+
+ONLY_IMPORTED = (
+    "This project's plan is that of its imported pictures: what is trained here gets no previews and no scores. Choose "
+    "another plan on the Plan page, or better, train in a project of its own."
 )
 
 
@@ -104,6 +111,14 @@ def reference_notes(db: Database, project: dict[str, Any]) -> None:
     """Say where the photos that likeness is measured against may have been trained on."""
     for note in views.reference_note(db, project):
         st.warning(plain(note), icon=":material/visibility:")
+
+
+def plan_note(db: Database, project: dict[str, Any]) -> None:
+    """Say that what is trained here stays without previews under a plan whose pictures were made elsewhere."""
+    if not plan_of(db, project["id"]).elsewhere:
+        return
+    if any(pattern.origin is None for pattern in patterns.listed(db, project["id"])):
+        st.warning(ONLY_IMPORTED, icon=":material/image_not_supported:")
 
 
 def waits(now: Progress) -> None:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages import _shared as shared
 from workbench.dataset.photo_file import SUFFIXES
-from workbench.elsewhere.found import Problem
+from workbench.elsewhere.problem import Problem
 from workbench.elsewhere.uploads import Upload, UploadError, keep
 
 AT_ONCE = 20

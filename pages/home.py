@@ -11,6 +11,7 @@ from pages._keep import bin_and_backup, keeping
 from pages._map import answer_in_map
 from pages._pictures import picture_grid
 from pages._projects import demo_button, new_project
+from pages._sources import problem_list
 from workbench import rating, views
 from workbench.charting import charts
 from workbench.findings.best import best_so_far
@@ -20,7 +21,7 @@ from workbench.pictures import gallery
 from workbench.plans.plan import plan_of
 from workbench.running.progress import Progress, progress
 from workbench.sweep import preflight
-from workbench.words import duration
+from workbench.words import counted, duration
 
 
 @st.fragment(run_every=5)
@@ -68,10 +69,12 @@ def judging(project_id: int) -> None:
         st.rerun()  # the answer below grows with the scores
     if now.finished:
         return
-    left = f"{now.scores_missing:,} scores of {now.previews_done:,} pictures to come"
-    st.progress(views.judged_share(now, project), f"Judging: {left}. The answer below grows with them.")
     if now.previews_expected > now.previews_done:
-        st.caption(f"{now.previews_expected - now.previews_done:,} pictures are still to be made.")
+        share = now.previews_done / now.previews_expected
+        st.progress(share, f"Making pictures: {now.previews_expected - now.previews_done:,} to come.")
+    if now.scores_missing:
+        left = f"{now.scores_missing:,} scores of {now.previews_done:,} pictures to come"
+        st.progress(views.judged_share(now, project), f"Judging: {left}. The answer below grows with them.")
     shared.waits(now)
 
 
@@ -158,11 +161,17 @@ st.markdown(
     f"{question} {shared.plain(project['class_noun'])}? "
     f"The trigger word is **{shared.plain(project['trigger_word'])}**."
 )
-for text in st.session_state.pop("imported", ()):
-    st.success(shared.plain(text), icon=":material/check:")
+for number, text in enumerate(st.session_state.pop("imported", ())):
+    show, icon = (st.info, "info") if number else (st.success, "check")
+    show(shared.plain(text), icon=f":material/{icon}:")
+if problems := st.session_state.pop("left out", ()):
+    problem_list(problems, f"Left out: {counted(len(problems), 'file')}")
 for note in preflight.judges(db, project["id"]):
+    if note.level == "info" and views.judged(shared.tables(db, project["id"])):
+        continue  # it is settled: the photos were accepted
     show = st.warning if note.level == "warn" else st.info
     show(shared.plain(note.text), icon=":material/person_off:")
+shared.plan_note(db, project)
 if views.made_elsewhere(db, project):
     judging(project["id"])
     the_answer(db, project)

@@ -6,6 +6,7 @@ from pages import _shared as shared
 from pages._add_patterns import add_patterns, show_notes
 from pages._pictures import fact_table
 from workbench import views
+from workbench.bases import NO_BASE
 from workbench.running import device, queue
 from workbench.sweep import cost, patterns, preflight, settings
 
@@ -16,6 +17,8 @@ SEEDS_HELP = "Each seed is a training of its own. Two or more for each pattern t
 def table() -> list[int]:
     """Every pattern with the settings that differ; returns the ids of those that are ticked, or all."""
     rows = settings.comparison(listed, views.trained(db, project["id"]), n_photos)
+    known = [name for name in rows[0] if any(row[name] is not None for row in rows)]
+    rows = [{name: row[name] for name in known} for row in rows]
     columns = {
         "pattern": st.column_config.TextColumn(pinned=True, width=170),
         "trained": st.column_config.NumberColumn(format="%d x", width="small"),
@@ -29,11 +32,13 @@ def table() -> list[int]:
         selection_mode="multi-row",
         key="patterns",
     )
-    st.caption("Blank = as in the first pattern, the baseline. Tick patterns to queue only these.")
     elsewhere = [pattern.label for pattern in listed if pattern.origin]
+    if len(elsewhere) < len(listed):
+        st.caption("Blank = as in the first pattern, the baseline. Tick patterns to queue only these.")
     if elsewhere:
         named = shared.plain(", ".join(elsewhere))
-        st.caption(f"Trained elsewhere, so not queued: {named}. Their run's page offers to train the like here.")
+        offers = "" if project["base_model"] == NO_BASE else " Their run's page offers to train the like here."
+        st.caption(f"Trained elsewhere, so not queued: {named}.{offers}")
     ticked = [listed[row] for row in picked.selection.rows] or listed
     return [pattern.pattern_id for pattern in ticked if pattern.origin is None]
 
@@ -84,8 +89,11 @@ if not listed:
     add_patterns(db, project, listed, n_photos)
     st.stop()
 
-queue_form(table())
-show_notes(preflight.notes(db, project["id"]))
+chosen = table()
+if any(pattern.origin is None for pattern in listed):
+    shared.plan_note(db, project)
+    queue_form(chosen)
+    show_notes(preflight.notes(db, project["id"]))
 if len(listed) > 1:
     with st.expander("What this sweep will answer, and what not", icon=":material/help:"):
         answered()

@@ -228,6 +228,7 @@ just_deleted()
 project = shared.project_or_stop(db)
 if not views.runs(db, project["id"]):
     shared.nothing_yet("Nothing is queued. Choose patterns and seeds, and queue them.", "patterns", "Choose patterns")
+shared.plan_note(db, project)
 with st.container(horizontal=True):
     controls()
     run_hours()

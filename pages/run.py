@@ -169,6 +169,9 @@ def pictures() -> None:
 ws, db = shared.workspace(), shared.open_workbench()
 run = wanted_run()
 project = shared.project_of(db, run)
+if st.session_state.get("project") != project["id"] and project["deleted_at"] is None:
+    st.session_state["new project id"] = project["id"]  # where the buttons below lead has to show it too
+    st.rerun()
 config = patterns.get(db, run["pattern_id"])
 st.title(shared.plain(views.full_name(run)))
 st.caption(f"Run {run['id']} of {shared.plain(project['name'])}")

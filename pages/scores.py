@@ -18,7 +18,7 @@ def who_judges() -> None:
     """Each judge with its licence, its world and the subject's scale."""
     cards = judge_facts.judge_cards(db, project)
     if not cards:
-        st.info("Nobody judges: both judges are 'none'. Your marks count. Judges are named at the bottom of Home.")
+        st.info("Nobody judges: both judges are 'none'. Your marks count. Judges are named on the Plan page.")
         return
     for column, card in zip(st.columns(len(cards), gap="large"), cards, strict=True):
         with column:
@@ -65,9 +65,10 @@ def looks(held: set[str]) -> None:
     meanings = {METRICS[key].label: METRICS[key].meaning for key in views.LOOK if key in METRICS}
     columns |= {label: st.column_config.TextColumn(help=text) for label, text in meanings.items()}
     st.dataframe(rows, hide_index=True, column_config=columns, row_height=72, height="content")
-    said = [f"Means at LoRA strength {plan_of(db, project['id']).main_strength:g}."]
-    said += [f"{label[:1].upper()}{label[1:]}: {meanings[label]}" for label in meanings if label in rows[0]]
-    st.caption(shared.plain(" ".join(said)))
+    st.caption(f"Means at LoRA strength {plan_of(db, project['id']).main_strength:g}.")
+    with st.expander("What these say", icon=":material/help:"):
+        told = [f"- **{label}** {shared.plain(meanings[label])}" for label in meanings if label in rows[0]]
+        st.markdown("\n".join(told))
 
 
 st.title("Scores")

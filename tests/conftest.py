@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded: waiting threads sleep
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background of a shell: children would inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
-pytest_plugins = ["browser_fixtures"]
+pytest_plugins = ["browser_fixtures", "copy_fixtures"]
 
 
 @pytest.fixture(scope="session")

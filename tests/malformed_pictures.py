@@ -11,7 +11,7 @@ from typing import Any
 from drawn_elsewhere import PARAMETERS, a1111_text, comfyui_graph, grid, grid_text, picture, save
 from PIL import Image
 
-from workbench.elsewhere.found import Axis, Reading
+from workbench.elsewhere.pictures.found import Axis, Reading
 
 Made = tuple[Path, Reading | None]
 Maker = Callable[[Path], Made]
@@ -341,7 +341,7 @@ MALFORMED: dict[str, tuple[Maker, str]] = {
     "ComfyUI strength nan": (node(loras=(("a.safetensors", float("nan")),)), "strength_model nan in node 10"),
     "ComfyUI strength 1e999": (node(loras=(("a.safetensors", 1e999),)), "strength_model inf in node 10"),
     "ComfyUI strength in words": (node(loras=(("a.safetensors", "high"),)), "strength_model high"),  # type: ignore
-    "ComfyUI in a circle": (changed_node("10", {"model": ["10", 0]}), "lead in a circle"),
+    "ComfyUI in a circle": (changed_node("10", {"model": ["10", 0]}), "a.png has LoRAs in node 10"),
     # grids
     "a grid that doesn't fit": (sheet(("Seed", "1-3"), size=(130, 94)), "grid.png is 130 x 94 px"),
     "a grid smaller than its cells": (sheet(("Seed", "1-9"), size=(64, 64)), "grid.png is 64 x 64 px"),
@@ -386,7 +386,7 @@ MALFORMED: dict[str, tuple[Maker, str]] = {
     "a seed of 30 digits": (content(PNG, f"{EPOCH}_{'9' * 30}.png"), "says seed"),
     "a pattern that doesn't fit": (asked(Reading("{lora}_{epoch}")), "a.png doesn't fit the pattern"),
     "a pattern with an unknown word": (asked(Reading("{lorra}")), "{lorra}"),
-    "a pattern too wide": (asked(Reading("{lora}{any}{text}{any}")), "At most 3"),
+    "a pattern too wide": (asked(Reading("{lora}{any}{text}{any}")), "has more than 3 of {lora}"),
     "a pattern for folders": (asked(Reading("{lora}/{epoch}")), "a.png doesn't fit"),
     "a strength of 400 digits": (asked(Reading("x{strength}"), f"x{'9' * 200}.png"), "says strength"),
     "an epoch out of a pattern": (asked(Reading("e{epoch}"), f"e{'9' * 15}.png"), "says epoch"),
@@ -431,4 +431,23 @@ MALFORMED: dict[str, tuple[Maker, str]] = {
         lambda folder: (content(b"7z\xbc\xaf\x27\x1c", "packed.7z")(folder)[0] / "packed.7z", None),
         "packed.7z is no zip archive",
     ),
+}
+
+# About a source or an answer as a whole; all others are about files, which the error names.
+OF_THE_WHOLE = {
+    "no folder",
+    "an empty folder",
+    "a folder with a text",
+    "no LoRA anywhere",
+    "several LoRAs",
+    "a strength nan for all",
+    "a last epoch below one",
+    "names that say nothing",
+    "a pattern with an unknown word",
+    "a pattern too wide",
+    "an archive cut short",
+    "an archive of nothing",
+    "an archive of words",
+    "an empty archive",
+    "a seven-zip archive",
 }

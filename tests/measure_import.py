@@ -13,8 +13,8 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from trainer import EMBEDDED
-from workbench.elsewhere.import_pictures import NewProject, import_pictures
-from workbench.elsewhere.judge_here import judge_here
+from workbench.elsewhere.pictures.import_pictures import NewProject, import_pictures
+from workbench.elsewhere.pictures.judge_here import judge_here
 from workbench.workspace import Workspace
 
 SUBJECT = EMBEDDED / "subjects" / "subject_a"

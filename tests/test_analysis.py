@@ -19,6 +19,7 @@ from workbench.findings.analysis import (
 )
 from workbench.findings.best import best_so_far
 from workbench.findings.metrics import METRICS
+from workbench.findings.verdicts import verdict
 from workbench.plans.plan import EvalPlan, set_plan
 from workbench.projects import add_project
 from workbench.sweep import patterns
@@ -395,6 +396,14 @@ def test_the_best_leads_where_the_second_is_out_of_reach(filled):
         [filled.pattern_ids[2]],
     )  # 25 points of the scale
     assert best_so_far(tables(filled.db, filled.project_id)).wording == "best_leads"
+
+
+def test_two_seeds_that_agree_leave_open_whether_the_best_would_be_so_again(read):
+    same = read.checkpoints.copy()
+    same["likeness"] = same.groupby(["pattern_id", "updates"])["likeness"].transform("mean").fillna(same["likeness"])
+    best = best_so_far(replace(read, checkpoints=same))
+    assert best.n_seeds == 2 and best.wording == "best_open" and math.isnan(best.low)
+    assert "training seeds" in verdict(best.wording, best.params)
 
 
 def test_the_second_best_is_never_the_same_lora_under_another_name(read, shared):

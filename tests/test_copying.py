@@ -8,10 +8,8 @@ import pytest
 from PIL import Image
 from scipy.stats import t
 
-from trainer.config import TrainConfig
-from trainer.data import read_folder
-from workbench.scores import copying
-from workbench.scores.copy_trial import MEMORISED, MEMORISES, Eyes, draw, shipped
+from workbench.scores import copying, one_photo
+from workbench.scores.copy_trial import MEMORISED, shipped
 from workbench.scores.copying import (
     angle,
     beyond_ratio,
@@ -22,11 +20,25 @@ from workbench.scores.copying import (
     is_picture_copy,
     nearest_hash,
     real_nearest,
+    real_nearest_hash,
+    real_nearest_photo,
     times_nearer,
     upper_bound,
 )
 from workbench.scores.look import look
-from workbench.sweep.miniature import BASELINE
+from workbench.scores.one_photo import (
+    FACE,
+    LAYOUT,
+    LOOK,
+    NONE,
+    ONE_PHOTO,
+    SOME,
+    concentration,
+    copied_by,
+    popular_share,
+    usual_shares,
+    verdict,
+)
 
 
 def unit(degrees):
@@ -51,8 +63,9 @@ def row(**detail):
 # by hand
 
 
-def test_the_examples_in_the_docstrings_hold():
-    assert doctest.testmod(copying).failed == 0
+@pytest.mark.parametrize("module", [copying, one_photo])
+def test_the_examples_in_the_docstrings_hold(module):
+    assert doctest.testmod(module).failed == 0
 
 
 def test_angles_of_cosines_also_where_rounding_leaves_the_range():
@@ -159,11 +172,6 @@ def test_the_photo_to_look_at_is_the_one_that_gives_the_picture_away():
 # the demo subject
 
 
-@pytest.fixture(scope="module")
-def eyes():
-    return Eyes()
-
-
 def test_no_real_photo_of_the_demo_is_taken_for_a_copy_and_every_copy_is(eyes):
     for side in (eyes.faces, eyes.look):
         rule = side.detail
@@ -183,24 +191,69 @@ def test_a_train_photo_that_was_only_compressed_is_a_copy_of_that_photo(eyes, tm
         assert is_picture_copy(detail, stored) and copied_photo(detail, stored) == index
 
 
-@pytest.fixture(scope="module")
-def photos(subject):
-    return read_folder(subject / "train")
-
-
-def test_a_lora_that_memorised_one_photo_is_flagged(base, eyes, photos, tmp_path):
-    one = photos[MEMORISED : MEMORISED + 1]
-    pictures, updates = draw(base, TrainConfig(**MEMORISES), one, tmp_path)
-    found = eyes.trial(pictures, 1, updates)
-    assert found.picture_copies >= 8  # measured: 11 of 12; other photos less (docs/validity.md)
+def test_a_lora_that_memorised_one_photo_is_flagged(eyes, memorised, base_row):
+    pictures, updates = memorised
+    found = eyes.trial(pictures, 1, updates, base_row)
+    assert found.picture_copies >= 8  # measured: 10 of 12; other photos less (docs/validity.md)
     stored = row(**eyes.look.detail)
     details = [look(eyes.look, p, v).detail for p, v in zip(pictures, eyes.clip.images(pictures), strict=True)]
     copied = {copied_photo(detail, stored) for detail in details if is_picture_copy(detail, stored)}
     assert copied == {MEMORISED}
+    assert (found.verdict, found.copy_of) == (ONE_PHOTO, MEMORISED)
+    assert found.nearest["layout"] == (MEMORISED, 12, 12)
 
 
-def test_a_lora_that_generalises_is_not_flagged(base, eyes, photos, tmp_path):
-    pictures, updates = draw(base, TrainConfig(**{**BASELINE, "max_updates": 120}), photos, tmp_path)
-    found = eyes.trial(pictures, len(photos), updates)
+def test_a_lora_that_generalises_is_not_flagged(eyes, generalised, base_row):
+    found = eyes.trial(generalised.pictures, 30, generalised.updates, base_row)
     assert found.likeness > 50  # it has learned the person
-    assert (found.face_copies, found.picture_copies) == (0, 0)
+    assert (found.face_copies, found.picture_copies, found.verdict, found.copy_of) == (0, 0, NONE, None)
+
+
+def test_neither_the_base_alone_nor_the_photos_themselves_are_a_copy_of_one_photo(eyes, base_row):
+    assert eyes.trial(base_row, 0, 0).copy_of is None
+    assert eyes.trial(shipped("subject_a/train"), 30, 0, base_row).verdict == SOME  # each its own copy
+
+
+# all previews of a LoRA together, by hand
+
+
+def test_a_photo_that_most_previews_are_nearest_to_is_copied():
+    # P(X >= 10 | 12, 1/2) = (66 + 12 + 1) / 4096; of 9: + 220 / 4096
+    assert concentration(LAYOUT, [3] * 10 + [1, 2], 0.1).p == pytest.approx(79 / 4096)
+    assert concentration(LAYOUT, [3] * 9 + [1, 2, 4], 0.1).p == pytest.approx(299 / 4096)
+    assert concentration(LAYOUT, [3] * 10 + [1, 2], 0.1).is_copy
+    assert not concentration(LAYOUT, [3] * 9 + [1, 2, 4], 0.1).is_copy
+    assert concentration(LAYOUT, [], 0.1) is None
+
+
+def test_what_is_usual_is_no_copy_however_often_it_is():
+    nearest = [3] * 11 + [1]
+    assert concentration(LAYOUT, nearest, None).is_copy and not concentration(LAYOUT, nearest, 0.8).is_copy
+    assert concentration(LAYOUT, nearest, 0.8).p == pytest.approx(0.8**12 + 12 * 0.8**11 * 0.2)
+    assert not concentration(LAYOUT, [3] * 12, 1.0).is_copy  # there is one photo only
+
+
+def test_few_previews_are_no_evidence():
+    assert not concentration(LOOK, [3] * 5, 0.1).is_copy and concentration(LOOK, [3] * 6, 0.1).is_copy
+
+
+def test_the_first_measure_that_shows_a_copy_tells_which_photo():
+    spread, one = [1, 2, 3, 4, 5, 6], [9] * 6
+    assert copied_by({LAYOUT: spread, LOOK: one, FACE: [8] * 6}, {}) == concentration(LOOK, one, None)
+    nearly = copied_by({LAYOUT: spread, LOOK: [9] * 5 + [1]}, {LOOK: 0.2})
+    assert (nearly.measure, nearly.k, nearly.usual, nearly.is_copy) == (LOOK, 5, 0.2, False)
+    assert copied_by({}, {}) is None
+    assert [verdict(x, n) for x, n in ((nearly, 0), (nearly, 2), (None, 0))] == [NONE, SOME, NONE]
+
+
+def test_the_usual_share_is_the_greater_of_the_samples():
+    assert popular_share([7, 7, 2, 1]) == 0.5 and popular_share([]) is None
+    assert usual_shares({LAYOUT: 0.2, LOOK: None}, {LAYOUT: 0.3}) == {LAYOUT: 0.3}
+
+
+def test_the_most_popular_photo_among_real_ones_leaves_each_out():
+    train, reference = at(0, 10, 90), at(12, 20)
+    assert real_nearest_photo(train, reference) == [1, 1, 1, 0, 1]
+    assert gap_rule(train, reference)["popular"] == 0.8 and gap_rule(at(0), at(10))["popular"] == 1
+    assert real_nearest_hash([0b0, 0b11, 0b111111], [0b1111]) == [1, 1, 0, 1]
+    assert real_nearest_hash([0b0], [0b1]) == [0]

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import db as database
-from db import library, meta, migrations, ratings, results, runs
+from db import immediate, library, meta, migrations, ratings, results, runs
 
 
 @pytest.fixture
@@ -119,6 +119,31 @@ def test_wal_and_foreign_keys_are_on(db):
     assert db.journal_mode == "wal"
     with pytest.raises(sqlite3.IntegrityError):
         runs.enqueue(db, project_id=99, pattern_id=99, dataset_id=99, seed=1)
+
+
+def test_an_error_within_a_nested_block_undoes_all_unless_it_is_caught(db):
+    db.execute("create table kept (name text)")
+
+    def add(*given, wrong=False):
+        with immediate(db):
+            for name in given:
+                db.execute("insert into kept values (?)", [name])
+            if wrong:
+                raise ValueError
+
+    def kept():
+        return [row["name"] for row in db.query("select name from kept")]
+
+    with pytest.raises(ValueError), immediate(db):
+        add("outside")
+        add("inside", wrong=True)
+    assert kept() == [] and not db.conn.in_transaction
+    with immediate(db):
+        add("before")
+        with pytest.raises(ValueError):
+            add("inside", wrong=True)
+        add("after")
+    assert kept() == ["before", "after"], "nothing of the block that failed"
 
 
 def test_the_same_dataset_again_is_the_same_version(db, project, dataset):

@@ -8,16 +8,19 @@ import time
 from pathlib import Path
 
 import pytest
+from drawn_elsewhere import grid, picture
 from filled_elsewhere import PROMPTS, fill_elsewhere
 from PIL import Image
 from test_launch import free_port, start
 from test_pages import go, open_app, press, words
 
 from trainer import EMBEDDED
+from trainer.config import TrainConfig
 from workbench import views
 from workbench.findings.analysis import tables
 from workbench.plans.plan import plan_of
 from workbench.rating import held_back_tokens, rating_set, spread
+from workbench.sweep import patterns
 from workbench.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -139,6 +142,82 @@ def test_judges_are_named_with_licence_world_and_scale(made, monkeypatch):
         assert part in said, part
 
 
+def named_by_hand(folder):
+    """Pictures that only their owner's own way of naming tells apart."""
+    for epoch in (1, 2):
+        (folder / f"ep{epoch}").mkdir(parents=True)
+        for prompt in range(2):
+            picture(10 * epoch + prompt).save(folder / f"ep{epoch}" / f"p{prompt}-s7.png")
+    return folder
+
+
+def import_page(home, monkeypatch, source):
+    home.mkdir()
+    app = open_app(home, monkeypatch, "made_elsewhere")
+    return field(app, "Folder, zip archive or grid").set_value(str(source)).run()
+
+
+def field(app, label):
+    return next(one for one in [*app.text_input, *app.text_area] if one.label == label)
+
+
+def test_a_pattern_that_is_wrong_can_be_corrected_and_taken_back(tmp_path, monkeypatch):
+    app = import_page(tmp_path / "home", monkeypatch, named_by_hand(tmp_path / "mine"))
+    for typed, said in (("{foo}", "may hold"), ("ep{epoch}/p{prompt}-s{seed}", "1 LoRA, 2 checkpoints")):
+        field(app, "How their names are put together").set_value(typed)
+        app = press(app, "Read them so")
+        assert said in words(app)
+    app = press(app, "Take my answers back")
+    assert field(app, "How their names are put together").value == ""
+
+
+def test_a_grid_without_a_text_is_read_by_what_its_owner_says_of_its_sides(tmp_path, monkeypatch):
+    sheet = tmp_path / "sheet.png"
+    grid(3, 2, legend=False).save(sheet)
+    app = import_page(tmp_path / "home", monkeypatch, sheet)
+    app = app.button_group(key=f"way of reading of {sheet}").set_value("grids of several pictures").run()
+    across, down = (one for one in app.text_area if one.label == "Its values in order")
+    across.set_value("10, 20, 30")
+    down.set_value("101\n102")
+    next(one for one in app.selectbox if one.label.startswith("From top")).set_value("seed")
+    app = press(app, "Read them so")
+    assert "6 pictures: 1 LoRA, 3 checkpoints, 1 strength" in words(app)
+
+
+def test_a_judge_of_synthetic_people_is_not_chosen_in_silence(tmp_path, monkeypatch):
+    app = import_page(tmp_path / "home", monkeypatch, kohya_samples(tmp_path / "sample"))
+    for kind in ("likeness", "prompt adherence"):
+        next(one for one in app.selectbox if one.label == f"Judge of {kind}").set_value("embedded")
+    said = words(app.run())
+    assert "Likeness: photos of real people get no score" in said
+    assert "Prompt adherence: photos of real people get no score" in said and "--download buffalo_l" in said
+
+
+def test_the_plan_of_imported_pictures_offers_no_fields_that_would_do_nothing(made, monkeypatch):
+    app = open_app(made.home, monkeypatch, "plan")
+    assert "were made elsewhere, so nothing is rendered" in words(app)
+    assert not [one.label for one in app.text_input if one.label in ("Sampler steps", "Preview base")]
+
+
+@pytest.mark.parametrize("page", ["home", "patterns", "queue"])
+def test_training_under_the_plan_of_imported_pictures_is_said_to_give_no_previews(made, monkeypatch, page):
+    assert "gets no previews" not in words(open_app(made.home, monkeypatch, page))
+    patterns.add(made.open(), 1, TrainConfig(), "trained here")
+    assert "gets no previews" in words(open_app(made.home, monkeypatch, page))
+
+
+def test_what_has_judged_is_not_said_to_refuse(made, monkeypatch):
+    assert "photos of others it refuses" not in words(open_app(made.home, monkeypatch))
+
+
+def test_home_says_before_the_scores_what_its_judges_may_refuse(made, monkeypatch):
+    db = made.open()
+    db.execute("delete from scores")
+    db.conn.commit()
+    said = words(open_app(made.home, monkeypatch))
+    assert "photos of others it refuses" in said and "No scores yet" in said
+
+
 @pytest.mark.browser
 def test_a_folder_of_kohya_samples_becomes_a_map(tmp_path, page):
     home, samples = tmp_path / "work", kohya_samples(tmp_path / "sample")
@@ -185,9 +264,14 @@ def fill(page, label, text):
 
 
 def choose(page, label, value):
-    box = page.get_by_role("combobox", name=label)
-    box.click()
-    page.get_by_role("option", name=value, exact=True).click()
+    """Choose from a list; one that is opened while the page runs anew is closed again by that."""
+    option = page.get_by_role("option", name=value, exact=True)
+    deadline = time.monotonic() + 30
+    while not option.is_visible():
+        assert time.monotonic() < deadline, f"no {value} in the list {label}"
+        page.get_by_role("combobox", name=label).click()
+        page.wait_for_timeout(1000)  # ms
+    option.click()
 
 
 def wait_until_judged(ws, limit_s=60):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from PIL import Image, ImageFilter
 from safetensors import safe_open
 
 from db import library, results, runs
@@ -164,23 +165,31 @@ def test_a_lost_or_unreadable_picture_stops_nothing_and_says_so(tmp_path):
     assert table.clip_t.drop(lost).notna().all() and progress(db, project).finished
 
 
-def test_photos_without_a_face_give_a_reason_to_every_preview_even_to_later_ones(tmp_path):
-    from PIL import Image
+def noise(n):
+    return Image.effect_noise((64, 64), 20 + 20 * n).convert("RGB")
 
+
+def blurred(n):
+    photo = sorted((EMBEDDED / "subjects" / "subject_a" / "train").glob("*.jpg"))[n]
+    return Image.open(photo).filter(ImageFilter.GaussianBlur(20))
+
+
+@pytest.mark.parametrize(("drawn", "reason"), [(noise, "outside_world"), (blurred, "not_calibrated")])
+def test_photos_that_give_no_scale_give_a_reason_to_every_preview_even_to_later_ones(tmp_path, drawn, reason):
     ws = Workspace(tmp_path / "w")
     db = ws.open()
     project = add_project(db, "p", "zwx", "woman", plan=PLAN)
     folder = tmp_path / "no faces"
     folder.mkdir()
     for n in range(8):
-        Image.effect_noise((64, 64), 20 + 20 * n).convert("RGB").save(folder / f"{n}.png")
+        drawn(n).save(folder / f"{n}.png")
     add_folder(ws, project, folder)
     pattern = patterns.add(db, project, QUICK, "baseline")
     queue.enqueue(db, project, [pattern], [1, 2])
     Worker(ws, echo=lambda _: None).work(once=True)
     table = preview_table(db, project)
     assert len(table) == 4 + 2 * 2 * 4
-    assert set(table.face_status) == {"not_calibrated"}
+    assert set(table.face_status) == {reason}
     assert progress(db, project).finished
 
 

@@ -8,17 +8,17 @@ from dataclasses import replace
 
 import pytest
 import torch
-from lora_files import BAD, GOLDEN
+from lora_files import BAD, GOLDEN, packed, tensors
 
 from db import imports, library, now, runs
 from trainer.adapter import attach
 from trainer.config import DEFAULTS, TrainConfig
 from trainer.kohya import metadata_for, read, write
 from workbench.cli import main
-from workbench.elsewhere.import_loras import LorasError, import_loras, look_into_loras
-from workbench.elsewhere.lora_file import read_lora
-from workbench.elsewhere.loras_found import Around, found_in
-from workbench.elsewhere.ss_optimizer import OptimizerSaid, UnknownOptimizer, read_optimizer
+from workbench.elsewhere.loras.import_loras import LorasError, import_loras, look_into_loras
+from workbench.elsewhere.loras.lora_file import read_lora
+from workbench.elsewhere.loras.loras_found import Around, found_in
+from workbench.elsewhere.loras.ss_optimizer import OptimizerSaid, UnknownOptimizer, read_optimizer
 from workbench.findings import analysis
 from workbench.keeping import backup, bin, retention
 from workbench.keeping.retention import Rule
@@ -181,7 +181,7 @@ def test_rslora_of_peft_is_told_from_its_alpha():
     ],
 )
 def test_what_is_out_of_range_or_not_ours_is_unknown_and_never_bent(tmp_path, entries, setting, why):
-    from workbench.elsewhere.lora_settings import what_it_says
+    from workbench.elsewhere.loras.lora_settings import what_it_says
 
     file = read_lora(GOLDEN / "anna.safetensors")
     said = what_it_says(replace(file, metadata={**file.metadata, **entries}), {})
@@ -240,8 +240,8 @@ def test_an_optimiser_that_is_not_ours_is_unknown(text):
 
 
 def test_the_base_is_known_by_name_by_hash_or_by_a_persons_word(tmp_path):
-    from workbench.elsewhere.lora_settings import what_it_says
-    from workbench.elsewhere.loras_found import is_base
+    from workbench.elsewhere.loras.lora_settings import what_it_says
+    from workbench.elsewhere.loras.loras_found import is_base
 
     file = read_lora(GOLDEN / "anna.safetensors")
     said = what_it_says(file, {})
@@ -439,7 +439,7 @@ def test_without_our_own_entries_the_same_file_says_all_that_kohya_knows(base, t
     file = read_lora(own_file(base, tmp_path / "one.safetensors", CONFIG, session="s1"))
     plain = {key: value for key, value in file.metadata.items() if not key.startswith("workbench.")}
     from trainer.layer_shapes import layer_shapes
-    from workbench.elsewhere.lora_settings import what_it_says
+    from workbench.elsewhere.loras.lora_settings import what_it_says
 
     said = what_it_says(replace(file, metadata=plain), layer_shapes("embedded"))
     assert set(said.unknown) == {"base_model", "captions", "save_every", "save_unit"}
@@ -482,6 +482,25 @@ def test_an_unknown_setting_is_no_contrast_unless_it_is_unknown_in_both(db, proj
     assert (contrast.setting, contrast.a, contrast.b, contrast.taken_as_equal) == ("dim", a, b, ("noise_offset",))
     c = elsewhere(db, project, "c", {"save_every", "lr_cycles"}, dim=64)  # these play no part
     assert {(pair.a, pair.b) for pair in patterns.contrasts(db, project)} == {(a, b), (here, c)}
+
+
+def test_two_that_name_different_unknown_bases_are_no_contrast_in_another_setting(db, project):
+    def add(label, named_base, dim):
+        config, unknown = TrainConfig(dim=dim), {"base_model"}
+        about = {"origin": "lora", "unknown": unknown, "apart": label, "named_base": named_base}
+        return patterns.add_made_elsewhere(db, project, config, label, **about)
+
+    a, b, c = add("a", "realistic", 8), add("b", "anime", 16), add("c", "realistic", 32)
+    d, e = add("d", "", 64), add("e", "", 128)  # whose files name none
+    assert {(pair.a, pair.b) for pair in patterns.contrasts(db, project)} == {(a, c), (d, e)}
+    assert patterns.listed(db, project)[1].named_base == "anime" and b
+
+
+def test_files_say_which_base_they_mean_by_hash_or_by_name(ws, db, project, tmp_path):
+    (tmp_path / "a.safetensors").write_bytes(packed(tensors(), {"ss_new_sd_model_hash": "AB" * 32}))
+    (tmp_path / "b.safetensors").write_bytes(packed(tensors(4), {"ss_sd_model_name": "D:\\models\\Anime.safetensors"}))
+    import_loras(ws, project, [tmp_path])
+    assert {p.named_base for p in patterns.listed(db, project)} == {"ab" * 32, "anime"}
 
 
 def test_a_setting_of_which_one_alone_is_known_is_no_contrast(db, project):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from drawn_elsewhere import PARAMETERS, PROMPT, a1111_text, grid, picture, save, save_comfyui
-from malformed_pictures import MALFORMED
+from malformed_pictures import MALFORMED, OF_THE_WHOLE
 from PIL import Image
 from sqlite_utils import Database
 
@@ -16,9 +16,9 @@ from db import imports as imports_table
 from db import library, results, runs
 from workbench import bases
 from workbench.dataset.photo_file import PhotosError
-from workbench.elsewhere.found import Axis, PicturesError, Reading
-from workbench.elsewhere.import_pictures import Imported, NewProject, import_pictures, look_into
-from workbench.elsewhere.judge_here import judge_here
+from workbench.elsewhere.pictures.found import Axis, PicturesError, Reading
+from workbench.elsewhere.pictures.import_pictures import Imported, NewProject, import_pictures, look_into
+from workbench.elsewhere.pictures.judge_here import judge_here
 from workbench.plans.plan import plan_of
 from workbench.projects import ProjectError, add_project, change_project
 from workbench.running import queue
@@ -350,6 +350,30 @@ def test_the_shipped_people_are_judged_here(ws: Workspace, tmp_path: Path, subje
 # what doesn't
 
 
+def test_loras_of_a_line_of_hashes_count_where_no_prompt_names_any(tmp_path: Path):
+    hashes = PARAMETERS + ', Lora hashes: "anna-000010: 0a1b"'
+    save(picture(1), tmp_path / "a.png", parameters=a1111_text(PROMPT, hashes))
+    save(picture(2), tmp_path / "b.png", parameters=a1111_text(PROMPT, PARAMETERS))
+    found = look_into(tmp_path, Reading(strength=0.7))
+    assert [(p.lora, p.number, p.strength) for p in found.pictures] == [("anna", 10, 0.7), (None, None, 1.0)]
+    assert any("'Lora hashes' does: its strength is taken as 0.7" in note for note in found.notes)
+
+    save(picture(3), tmp_path / "c.png", parameters=a1111_text())  # a prompt that names one: then hashes may be stale
+    assert [p.lora for p in look_into(tmp_path).pictures] == [None, None, "anna"]
+
+
+@pytest.mark.parametrize("end", ["", "-photo of zwx woman, smiling"])
+def test_pictures_of_a1111_without_their_text_are_asked_for_and_a_pattern_is_offered(tmp_path: Path, end: str):
+    for epoch in (10, 20):
+        save(picture(epoch), tmp_path / f"anna-{epoch:06d}" / f"00001-42{end}.jpg")
+    [question] = look_into(tmp_path).questions
+    offered = question.text.partition("For instance ")[2].partition(", if")[0]
+    found = look_into(tmp_path, Reading(pattern=offered))
+    assert not found.problems
+    assert [(p.lora, p.number, p.seed) for p in found.pictures] == [("anna", 10, 42), ("anna", 20, 42)]
+    assert {p.text for p in found.pictures} == {end[1:] or None}
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize("what", MALFORMED)
 def test_malformed_sources_are_refused_in_a_sentence_and_nothing_is_imported(
@@ -366,9 +390,12 @@ def test_malformed_sources_are_refused_in_a_sentence_and_nothing_is_imported(
     with pytest.raises(PicturesError) as error:
         bring(ws, source, photos, reading=reading)
     assert said in str(error.value), str(error.value)
+    problems = error.value.problems
+    assert problems or what in OF_THE_WHOLE, "the file is named"
+    assert all(problem.name and str(problem) in str(error.value) for problem in problems[:20])
     assert time.perf_counter() - start < 10
     assert rows_of(ws.open()) == before
-    assert not list(ws.home.glob("previews/*/*"))
+    assert not list(ws.home.glob("previews/*/*")) and not list(ws.cache.glob("import-*"))
 
 
 def test_a_hundred_and_more_malformed_sources_are_tried():

@@ -2,14 +2,16 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
-from drawn_elsewhere import PARAMETERS, a1111_text, comfyui_graph
+from drawn_elsewhere import PARAMETERS, PROMPT, a1111_text, comfyui_graph, picture
+from PIL import Image
 
-from workbench.elsewhere.comfyui import parse_comfyui
-from workbench.elsewhere.infotext import Lora, TextProblem, loras_in, pairs, parse_infotext, without_loras
-from workbench.elsewhere.picture_file import read_header
-from workbench.elsewhere.prompts_file import is_prompts_file, read_prompts
+from workbench.elsewhere.pictures.comfyui import parse_comfyui
+from workbench.elsewhere.pictures.infotext import Lora, TextProblem, loras_in, pairs, parse_infotext, without_loras
+from workbench.elsewhere.pictures.picture_file import read_header
+from workbench.elsewhere.pictures.prompts_file import is_prompts_file, read_prompts
 
 GOLDEN = Path(__file__).parent / "data" / "pictures"
 
@@ -47,6 +49,9 @@ def test_forge_with_several_loras_on_several_lines():
         ("<lora:anna:0.2:0.8>", 0.8),  # text encoder, then image model
         ("<lora:anna:te=0.2:unet=0.8>", 0.8),
         ("<lora:anna:te=0.2>", 0.2),
+        ("<lora:anna:0.5:te=0.2>", 0.2),  # a named weight goes before a plain one
+        ("<lora:anna:0.5:unet=0.8>", 0.8),
+        ("<lora:anna:0.5:0.8:64>", 0.8),  # the third is how many dimensions are used
         ("<lora:anna:0.7:lbw=1,0,0>", 0.7),
         ("<lyco:anna:0.7>", 0.7),
     ],
@@ -73,6 +78,19 @@ def test_the_strength_of_a_lora_is_that_on_the_image_model(tag: str, strength: f
 def test_a_value_that_cannot_be_is_named_with_its_key(line: str, key: str):
     with pytest.raises(TextProblem, match=f"says {key}"):
         parse_infotext(a1111_text(parameters=line))
+
+
+def test_a_prompt_of_many_lines_and_words_of_its_own_is_read_whole():
+    prompt = "zwx woman,\nBREAK a beach: sunny\nAND (sea:1.2) :0.5 <lora:anna-000010:0.8>"
+    template = '\nTemplate: "zwx {woman|girl} __place__"\nNegative Template: blurry'
+    drawn = parse_infotext(a1111_text(prompt, negative="blurry,\nbad: hands") + template)
+    assert drawn.prompt == "zwx woman, BREAK a beach: sunny AND (sea:1.2) :0.5"
+    assert (drawn.negative, drawn.seed, drawn.loras) == ("blurry,\nbad: hands", 42, (Lora("anna-000010", 0.8),))
+
+
+def test_a_line_of_hashes_names_loras_without_their_strength():
+    drawn = parse_infotext(a1111_text(PROMPT, PARAMETERS + ', Lora hashes: "anna-000010: 0a1b, detail: 2c3d"'))
+    assert drawn.loras == () and drawn.hashed == (Lora("anna-000010", None), Lora("detail", None))
 
 
 def test_a_prompt_without_parameters_is_a_prompt():
@@ -109,6 +127,93 @@ def test_several_loras_of_a_graph_keep_their_order():
     assert drawn.loras == (Lora("detail.safetensors", 0.3), Lora("anna.safetensors", 1.0))
 
 
+def hires(graph: dict[str, Any]) -> dict[str, Any]:
+    """The graph with a second sampler on the enlarged picture, and previews of the first one's."""
+    second = {**graph["5"]["inputs"], "seed": 7, "steps": 10, "denoise": 0.5, "latent_image": ["31", 0]}
+    graph["6"]["inputs"]["samples"] = ["32", 0]
+    first = {"30": {"class_type": "PreviewImage", "inputs": {"images": ["33", 0]}}}
+    return (
+        first
+        | graph
+        | {
+            "31": {"class_type": "LatentUpscaleBy", "inputs": {"samples": ["5", 0], "scale_by": 2.0}},
+            "32": {"class_type": "KSampler", "inputs": second},
+            "33": {"class_type": "VAEDecode", "inputs": {"samples": ["5", 0], "vae": ["1", 2]}},
+        }
+    )
+
+
+def test_of_two_samplers_the_first_says_seed_and_settings():
+    drawn = parse_comfyui(json.dumps(hires(comfyui_graph())))
+    assert (drawn.seed, drawn.steps, drawn.size_px) == (42, 20, (64, 64))
+    assert drawn.loras == (Lora("people/anna-000010.safetensors", 0.8),)
+
+
+def test_a_lora_that_only_the_second_sampler_uses_is_found():
+    graph = hires(comfyui_graph())
+    graph["5"]["inputs"]["model"] = ["1", 0]
+    assert parse_comfyui(json.dumps(graph)).loras == (Lora("people/anna-000010.safetensors", 0.8),)
+
+
+def test_a_sampler_may_have_its_parts_in_nodes_of_their_own():
+    graph = comfyui_graph()
+    own = graph["5"]["inputs"]
+    names = ("model", "positive", "negative", "cfg")
+    graph["40"] = {"class_type": "CFGGuider", "inputs": {name: own[name] for name in names}}
+    graph["41"] = {"class_type": "RandomNoise", "inputs": {"noise_seed": 43}}
+    graph["42"] = {"class_type": "KSamplerSelect", "inputs": {"sampler_name": "euler"}}
+    graph["43"] = {"class_type": "BasicScheduler", "inputs": {"model": own["model"], "steps": 12, "denoise": 1.0}}
+    parts = {"guider": ["40", 0], "noise": ["41", 0], "sampler": ["42", 0], "sigmas": ["43", 0]}
+    graph["5"] = {"class_type": "SamplerCustomAdvanced", "inputs": {**parts, "latent_image": ["4", 0]}}
+    drawn = parse_comfyui(json.dumps(graph))
+    assert (drawn.seed, drawn.steps, drawn.cfg, drawn.sampler, drawn.size_px) == (43, 12, 7.0, "euler", (64, 64))
+    assert (drawn.prompt, drawn.negative) == ("photo of zwx woman, smiling", "blurry")
+    assert drawn.loras == (Lora("people/anna-000010.safetensors", 0.8),)
+
+
+def test_rows_of_the_power_lora_loader_are_read_where_they_are_on():
+    graph = comfyui_graph()
+    rows = {"lora_1": {"on": True, "lora": "anna-000010.safetensors", "strength": 0.7}}
+    rows["lora_2"] = {"on": False, "lora": "detail.safetensors", "strength": 1.0}
+    graph["10"] = {"class_type": "Power Lora Loader (rgthree)", "inputs": {**rows, "model": ["1", 0]}}
+    assert parse_comfyui(json.dumps(graph)).loras == (Lora("anna-000010.safetensors", 0.7),)
+
+
+@pytest.mark.parametrize("inputs", [{"lora_stack": ["9", 0]}, {"lora_01": "anna.safetensors", "strength_01": 0.8}])
+def test_a_node_that_loads_loras_in_its_own_way_is_refused_and_not_taken_for_the_base(inputs: dict[str, Any]):
+    graph = comfyui_graph()
+    graph["10"] = {"class_type": "Lora Loader Stack", "inputs": {**inputs, "model": ["1", 0]}}
+    with pytest.raises(TextProblem, match=r"LoRAs in node 10 \('Lora Loader Stack'"):
+        parse_comfyui(json.dumps(graph))
+
+
+def test_joined_texts_and_both_sides_of_a_controlnet_are_told_apart():
+    graph = comfyui_graph(prompt=["50", 0])
+    graph["50"] = {"class_type": "StringConcatenate", "inputs": {"string_a": "zwx", "string_b": ["51", 0]}}
+    graph["50"]["inputs"]["delimiter"] = " "
+    graph["51"] = {
+        "class_type": "ImpactWildcardProcessor",
+        "inputs": {"wildcard_text": "__x__", "populated_text": "hat"},
+    }
+    graph["52"] = {"class_type": "CLIPTextEncode", "inputs": {"text": "sea", "clip": ["1", 1]}}
+    graph["53"] = {
+        "class_type": "ConditioningCombine",
+        "inputs": {"conditioning_1": ["2", 0], "conditioning_2": ["52", 0]},
+    }
+    graph["54"] = {"class_type": "ControlNetApplyAdvanced", "inputs": {"positive": ["53", 0], "negative": ["3", 0]}}
+    graph["5"]["inputs"] |= {"positive": ["54", 0], "negative": ["54", 1]}
+    drawn = parse_comfyui(json.dumps(graph))
+    assert (drawn.prompt, drawn.negative) == ("zwx hat AND sea", "blurry")
+
+
+def test_the_graph_in_a_webp_of_comfyui_is_read(tmp_path: Path):
+    exif = Image.Exif()
+    exif[0x0110] = "prompt:" + json.dumps(comfyui_graph())
+    picture().save(tmp_path / "a.webp", exif=exif)
+    header = read_header(tmp_path / "a.webp", "a.webp")
+    assert header.scheme == "comfyui" and header.drawn == parse_comfyui(json.dumps(comfyui_graph()))
+
+
 def test_circles_in_a_graph_end():
     graph = comfyui_graph()
     graph["10"]["inputs"]["model"] = ["10", 0]
@@ -119,7 +224,7 @@ def test_circles_in_a_graph_end():
 @pytest.mark.parametrize(
     ("name", "text", "prompts"),
     [
-        ("sample_prompts.txt", "# a\nzwx woman --n bad --w 512 --d 42\n\na woman\n", ("zwx woman", "a woman")),
+        ("sample_prompts.txt", "# a\nzwx woman --n bad --w 512 --d 42\n\na woman --ar 3:2\n", ("zwx woman", "a woman")),
         ("prompts.toml", '[prompt]\nwidth=512\n[[prompt.subset]]\nprompt="zwx"\nseed=1\n', ("zwx",)),
         ("sample-prompts.json", '[{"prompt": "zwx"}, "a woman"]', ("zwx", "a woman")),
     ],

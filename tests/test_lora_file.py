@@ -8,9 +8,9 @@ import pytest
 from lora_files import BAD, GOLDEN, K, Q, packed, tensors
 
 from trainer.layer_shapes import layer_shapes
-from workbench.elsewhere.lora_file import check_layers, read_lora
-from workbench.elsewhere.lora_header import LoraFileError
-from workbench.elsewhere.loras_found import Around, LorasError, found_in
+from workbench.elsewhere.loras.lora_file import check_layers, read_lora
+from workbench.elsewhere.loras.lora_header import LoraFileError
+from workbench.elsewhere.loras.loras_found import Around, LorasError, found_in
 
 AROUND = Around("embedded", "embedded", photos=30)
 

@@ -278,6 +278,31 @@ def test_photos_of_another_world_give_every_preview_the_reason_and_a_value_once_
     assert shown[["likeness", "clip_t", "clip_i"]].notna().all(axis=None) and set(shown["clip_status"]) == {"ok"}
 
 
+def test_a_judge_that_can_not_be_loaded_is_the_reason_until_another_try(tmp_path):
+    pack = tmp_path / "pack"
+    pack.mkdir()
+    for name in ("a.onnx", "b.onnx"):  # a detector twice, and nothing that recognises
+        shutil.copy(EMBEDDED / "faces" / "det_mini.onnx", pack / name)
+    filled = Filled(tmp_path / "w", face_judge=str(pack))
+    Worker(filled.ws, echo=lambda _: None).work(once=True)
+    table = preview_table(filled.db, filled.id)
+    assert set(table["face_status"]) == {"unavailable"} and "no complete face pack" in table["face_reason"][0]
+    assert table["face_found"].isna().all() and table["clip_t"].notna().all()
+    assert progress(filled.db, filled.id).scores_missing == 0
+    assert [job.command["do"] for job in filled.jobs()] == ["calibrate"]  # the next worker tries again
+
+
+def test_a_clip_that_could_not_be_loaded_once_scores_later(tmp_path):
+    filled = Filled(tmp_path)
+    for job in filled.jobs():
+        if job.command["judge"]["kind"] == "clip":
+            no_score.of_job(filled.db, job, "unavailable", "There is no memory left.")
+    waiting = preview_table(filled.db, filled.id)
+    assert set(waiting["clip_status"]) == {"unavailable"} and "no memory" in waiting["clip_reason"][0]
+    table = filled.score()
+    assert set(table["clip_status"]) == {"ok"} and table[["clip_t", "clip_i"]].notna().all(axis=None)
+
+
 def test_photos_without_a_scale_leave_prompt_adherence(tmp_path):
     filled = Filled(tmp_path)
     for job in filled.jobs():

@@ -3,7 +3,7 @@
 import pytest
 
 from workbench.elsewhere.names import Named, NameProblem, lora_number, read_name
-from workbench.elsewhere.reading import PatternProblem, name_pattern, values
+from workbench.elsewhere.pictures.reading import PatternProblem, name_pattern, values
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,9 @@ from workbench.elsewhere.reading import PatternProblem, name_pattern, values
         ("e000010_00_20240101120000_42.png", Named("kohya", None, 10, "epochs", 0, 42)),
         ("anna_20230401120000_e000002_00_7.png", Named("kohya", "anna", 2, "epochs", 0, 7)),
         ("20230401120000_000100_03.png", Named("kohya", None, 100, "updates", 3, None)),
+        ("anna_e000010_00_20240101120000_42 (1).png", Named("kohya", "anna", 10, "epochs", 0, 42)),
+        ("anna_e000010_00_20240101120000_42_upscaled.png", Named("kohya", "anna", 10, "epochs", 0, 42)),
+        ("anna_000500_01_20240101120000-x4.jpg", Named("kohya", "anna", 500, "updates", 1, None)),
         ("samples/1704110400000__000000250_1.jpg", Named("ai-toolkit", None, 250, "updates", 1, None)),
         (
             "samples/2 - a woman/2024-01-01_12-00-00-training-sample-300-5-10.png",
@@ -45,6 +48,9 @@ def test_a_number_beyond_all_trainings_is_refused_with_its_key():
         ("people\\anna-000010", ("anna", 10, "epochs")),
         ("anna-step00000500", ("anna", 500, "updates")),
         ("anna_000000250", ("anna", 250, "updates")),
+        ("anna-000010_fp16", ("anna_fp16", 10, "epochs")),
+        ("anna-000010 (1)", ("anna (1)", 10, "epochs")),
+        ("anna-step00000500-pruned", ("anna-pruned", 500, "updates")),
         ("checkpoint-500", ("checkpoint", 500, "updates")),
         ("anna-2", ("anna-2", None, None)),
         ("anna", ("anna", None, None)),
@@ -75,7 +81,7 @@ def test_a_persons_pattern_reads_names_and_folders():
         ("{any}", "at least one word"),
         ("{epoch}_{epoch}", "only once"),
         ("{epoch}_{updates}", "epochs or updates"),
-        ("{lora}{any}{text}{any}", "At most 3"),
+        ("{lora}{any}{text}{any}", "more than 3"),
     ],
 )
 def test_a_pattern_that_cannot_be_used_says_why(written: str, why: str):

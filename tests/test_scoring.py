@@ -46,6 +46,16 @@ def test_the_score_tells_where_the_face_is_and_how_large(judge, scale):
     assert detail["faces"] == 1 and 30 < detail["face_px"] < 60 and detail["detector"] > 0.9
 
 
+def test_a_face_in_a_picture_that_is_no_square_keeps_its_proportions(judge, scale):
+    wide = np.pad(photo("subject_a/train/20.jpg"), ((0, 0), (64, 64), (0, 0)), mode="edge")  # 3 : 2
+    square = np.pad(wide, ((64, 64), (0, 0), (0, 0)), mode="edge")
+    mine, same = (score_face(judge, scale, rgb) for rgb in (wide, square))
+    (left, top, right, bottom), (x0, y0, x1, y1) = mine.detail["box"], same.detail["box"]
+    assert (right - left) / (bottom - top) == pytest.approx((x1 - x0) / (y1 - y0), rel=0.1)
+    assert mine.detail["face_px"] == pytest.approx(same.detail["face_px"], rel=0.1)
+    assert mine.status == "ok" and mine.value == pytest.approx(same.value, abs=0.05)
+
+
 def test_a_training_photo_itself_shows_as_a_copy_and_a_new_photo_does_not(judge, scale):
     copy = score_face(judge, scale, photo("subject_a/train/03.jpg")).detail
     new = score_face(judge, scale, photo("subject_a/train/20.jpg")).detail

@@ -10,7 +10,6 @@ import pytest
 
 from workbench.judges import clip_judge_info, face_judge_info
 from workbench.scores import validity, validity_words
-from workbench.scores.copy_trial import Eyes
 from workbench.scores.validity import (
     ESTIMATORS,
     FACE_JUDGES,
@@ -69,9 +68,8 @@ def embedded():
 
 
 @pytest.fixture(scope="module")
-def figures(embedded):
+def figures(embedded, eyes):
     """Those of the judges that every computer has, without training."""
-    eyes = Eyes()
     return {
         "versions": {"numpy": np.__version__},
         "faces": {"embedded": embedded},
@@ -136,8 +134,11 @@ def test_the_page_says_what_was_measured_and_what_was_not(figures):
     assert "Not measured: dlib. It isn't installed." in text and "LoRAs trained for this page" not in text
     assert "nan" not in text and "None" not in text
     trial = {"photos": 1, "updates": 2, "pictures": 12, "faces": 0, "likeness": None}
-    with_trial = copy.deepcopy(figures) | {"trials": {"memorises": {**trial, "face_copies": 0, "picture_copies": 9}}}
-    assert "| memorises | 1 | 2 | 0 of 12 | - | 0 of 12 | 9 of 12 |" in page(with_trial)
+    trial |= {"face_copies": 0, "picture_copies": 9, "copy_of": 8}
+    trial["nearest"] = {"layout": (8, 11, 12), "look": (3, 7, 12)}
+    with_trial = copy.deepcopy(figures) | {"trials": {"memorises": trial}}
+    counts = "0 of 12 | 9 of 12 | 11 of 12 / 7 of 12 | copy of photo 8 |"
+    assert f"| memorises | 1 | 2 | 0 of 12 | - | {counts}" in page(with_trial)
 
 
 def test_the_document_is_that_page_with_figures_that_still_hold(figures, embedded):

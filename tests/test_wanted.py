@@ -6,8 +6,9 @@ from filled import PLAN, fill
 from db import library, results, runs
 from trainer.config import TrainConfig
 from workbench import rating
-from workbench.findings.analysis import matrix, tables
+from workbench.findings.analysis import tables
 from workbench.findings.contrast import contrast_table, noise_floor
+from workbench.findings.matrix import matrix
 from workbench.findings.preview_table import preview_table
 from workbench.pictures import gallery
 from workbench.plans.missing import fill_jobs

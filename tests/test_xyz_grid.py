@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from drawn_elsewhere import grid, grid_text, picture
 
-from workbench.elsewhere.infotext import Lora, parse_infotext
-from workbench.elsewhere.picture_file import read_header, read_pixels
-from workbench.elsewhere.xyz_grid import GridProblem, axis, cells, cut
+from workbench.elsewhere.pictures.infotext import Lora, parse_infotext
+from workbench.elsewhere.pictures.picture_file import read_header, read_pixels
+from workbench.elsewhere.pictures.xyz_grid import GridProblem, axis, cells, cut
 
 GOLDEN = Path(__file__).parent / "data" / "pictures" / "grid" / "xyz_grid-0001-42.png"
 PROMPT = "photo of zwx woman <lora:anna-000010:0.8>"
+
+TAGGED = "photo of zwx woman <lora:anna-000010:0.8>"
 
 
 def test_the_golden_grid_gives_six_cells_with_epoch_strength_and_pixels():
@@ -45,6 +47,9 @@ def test_cells_are_found_whatever_legend_and_margin(columns: int, rows: int, leg
         ("Seed", "1-10 [4]", [1, 4, 7, 10]),
         ("Steps", "10,20", [10, 20]),
         ("CFG Scale", "5-6 (+0.5)", [5.0, 5.5, 6.0]),
+        ("CFG Scale", "7-8.5", [7.0, 8.0, 9.0]),  # the script goes beyond an end that no step meets
+        ("Seed", "10-1 (-3)", [10, 7, 4]),
+        ("Steps", "10,20\n30", [10, 20, 30]),
         ("Clip skip", "1-2", [1, 2]),
     ],
 )
@@ -58,6 +63,26 @@ def test_ranges_are_spread_as_the_script_spreads_them(kind: str, written: str, v
 def test_seeds_drawn_at_random_are_in_the_fixed_values():
     drawn = parse_infotext(grid_text(("Seed", "-1,-1"), None, PROMPT, **{"Fixed X Values": '"7, 9"'}))
     assert [cell.seed for _, cell in cells(drawn, 128, 64 + 30)] == [7, 9]
+
+
+def test_a_tag_replaced_by_nothing_is_the_base():
+    drawn = parse_infotext(grid_text(("Prompt S/R", "<lora:anna-000010:0.8>,<lora:anna-000020:0.8>,"), None, TAGGED))
+    assert [cell.loras for _, cell in cells(drawn, 192, 94)] == [
+        (Lora("anna-000010", 0.8),),
+        (Lora("anna-000020", 0.8),),
+        (),
+    ]
+
+
+def test_columns_are_replaced_before_rows_as_the_script_does_it():
+    x, y = ("Prompt S/R", "smiling,angry at the sea"), ("Prompt S/R", "sea,lake")
+    drawn = parse_infotext(grid_text(x, y, "zwx woman smiling, sea"))
+    assert [cell.prompt for _, cell in cells(drawn, 48 + 128, 30 + 128)] == [
+        "zwx woman smiling, sea",
+        "zwx woman angry at the sea, sea",
+        "zwx woman smiling, lake",
+        "zwx woman angry at the lake, lake",
+    ]
 
 
 def test_a_grid_that_was_enlarged_has_larger_cells():

@@ -32,6 +32,7 @@ __all__ = [
     "dataset",
     "how_far",
     "in_queue_order",
+    "judged",
     "live_workers",
     "look_rows",
     "lora_names",
@@ -147,6 +148,12 @@ def full_name(row: Mapping[str, Any]) -> str:
 def unknown_settings(run: Mapping[str, Any]) -> list[str]:
     """The settings of a training elsewhere that are not known."""
     return list(json.loads(run.get("unknown") or "[]"))
+
+
+def judged(tables: Tables) -> bool:
+    """Whether any picture has a score, so that no judge has refused the photos."""
+    scored = tables.previews[["likeness", "clip_t", "clip_i"]].notna()
+    return bool(scored.to_numpy().any())
 
 
 def judged_share(now: Progress, project: Mapping[str, Any]) -> float:

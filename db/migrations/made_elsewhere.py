@@ -8,7 +8,7 @@ MADE_ELSEWHERE = """
 alter table projects add column second_face_judge text not null default 'none';  -- beside the first; never mixed
 
 alter table patterns add column origin text;  -- null = asked for here; lora, pictures = made elsewhere
-alter table patterns add column unknown text not null default '[]';  -- JSON: settings whose value is not known
+alter table patterns add column unknown text not null default '{}';  -- JSON: unknown setting -> what is said of it
 
 alter table runs add column origin text;  -- null = trained here; lora, pictures
 alter table runs add column session text;  -- what names this training elsewhere (ss_session_id, a file's stem)

@@ -9,6 +9,7 @@ import pandas as pd
 from workbench.charting.chart_parts import COLOURS, GREY, finish, interval_texts, interval_tip, number_axis
 from workbench.findings.epoch_map import CELL, BestCell
 from workbench.findings.metrics import Metric
+from workbench.findings.shares import CAUTION
 
 ROW_PX, FRAME_PX = 42, 118  # a checkpoint's row; axis and legend
 LINE_PX = 340
@@ -160,6 +161,8 @@ def notes(cells: pd.DataFrame, measured: Metric, base: float = math.nan) -> list
         said.append(f"Bars: 95 % interval over {unit}.")
     if not math.isnan(base):
         said.append(f"Without a LoRA: {measured.show(base)}.")
+    if cells["face_rate"].notna().any():
+        said.append(f"Face rates under the pointer: {CAUTION}")
     return said
 
 

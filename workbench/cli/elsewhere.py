@@ -11,7 +11,7 @@ from workbench.cli.shared import Args, Verbs
 from workbench.workspace import Workspace
 
 if TYPE_CHECKING:
-    from workbench.elsewhere.found import Found, Reading
+    from workbench.elsewhere.pictures.found import Found, Reading
 
 EVERY_S = 2.0  # how often progress is printed
 
@@ -50,7 +50,7 @@ def add(verb: Verbs) -> None:
 
 
 def import_pictures_verb(ws: Workspace, args: Args) -> int:
-    from workbench.elsewhere.import_pictures import NewProject, import_pictures, look_into
+    from workbench.elsewhere.pictures.import_pictures import NewProject, import_pictures, look_into
     from workbench.projects import find_project
 
     reading = reading_of(args)
@@ -94,9 +94,9 @@ def import_pictures_verb(ws: Workspace, args: Args) -> int:
 
 def reading_of(args: argparse.Namespace) -> "Reading":
     """What was typed of the pictures. Raises ValueError for an axis or a file of prompts that can't be read."""
-    from workbench.elsewhere.found import Reading
-    from workbench.elsewhere.prompts_file import PromptsProblem, read_prompts
-    from workbench.elsewhere.xyz_grid import axis
+    from workbench.elsewhere.pictures.found import Reading
+    from workbench.elsewhere.pictures.prompts_file import PromptsProblem, read_prompts
+    from workbench.elsewhere.pictures.xyz_grid import axis
 
     try:
         prompts = read_prompts(args.prompts) if args.prompts else ()
@@ -143,7 +143,7 @@ def show_found(args: Args, found: "Found") -> int:
 
 def score(ws: Workspace, project_id: int) -> list[str]:
     """Judge what is not judged yet, and say which cell is best and what it can't be told apart from."""
-    from workbench.elsewhere.judge_here import judge_here
+    from workbench.elsewhere.pictures.judge_here import judge_here
     from workbench.findings.analysis import tables
     from workbench.findings.epoch_map import best_cell, epoch_map
     from workbench.findings.map_words import answer, places_of

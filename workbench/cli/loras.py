@@ -19,7 +19,7 @@ def add(verb: Verbs) -> None:
 
 
 def import_loras_verb(ws: Workspace, args: Args) -> int:
-    from workbench.elsewhere.import_loras import LorasError, import_loras, look_into_loras
+    from workbench.elsewhere.loras.import_loras import LorasError, import_loras, look_into_loras
     from workbench.projects import find_project
 
     db = ws.open()

@@ -40,9 +40,11 @@ def add(verb: Verbs) -> None:
         "--base", default="embedded", help="base model: a .safetensors checkpoint, a diffusers folder, or embedded"
     )
     photos.add_argument(
-        "--face-judge", default="embedded", help="embedded, a pack such as buffalo_l, a folder, or none"
+        "--face-judge", help="embedded, a pack such as buffalo_l, dlib, a folder, or none (default: what suits --base)"
     )
-    photos.add_argument("--clip-judge", default="embedded", help="embedded, MODEL/TAG, MODEL/file.safetensors, or none")
+    photos.add_argument(
+        "--clip-judge", help="embedded, MODEL/TAG, MODEL/file.safetensors, or none (default: what suits --base)"
+    )
     photos.add_argument(
         "--strangers", type=Path, help="a folder with 20 or more other people's faces: the zero of the scale"
     )
@@ -57,11 +59,10 @@ def photos_verb(ws: Workspace, args: Args) -> int:
     db = ws.open()
     if args.folder and not args.folder.is_dir():  # before a project is made for it
         raise ValueError(f"There is no folder {args.folder}. Name the folder that holds the photos.")
-    judges = {"face_judge": args.face_judge, "clip_judge": args.clip_judge, "strangers": args.strangers}
     if args.each_subfolder:
-        return each_subfolder(ws, args, judges)
+        return each_subfolder(ws, args, judges_for(args))
     if args.new:
-        add_project(db, args.new, args.trigger, args.class_noun, base_model=args.base, **judges)
+        add_project(db, args.new, args.trigger, args.class_noun, base_model=args.base, **judges_for(args))
     name = find_project(db, args.new or args.project)["name"]
     project_id = find_project(db, name)["id"]
     if args.folder:
@@ -80,6 +81,18 @@ def photos_verb(ws: Workspace, args: Args) -> int:
     project = find_project(db, name)
     rows = library.photos(db, project["dataset_id"]) if project["dataset_id"] else []
     return show(args, rows, lambda row: f"{row['side']:9}  {row['name']:24}  {row['caption']}")
+
+
+def judges_for(args: Args) -> dict[str, Any]:
+    """The judges of a new project: those that are named, else what is here for the people that its base draws."""
+    from workbench.bases import is_embedded
+    from workbench.judges import fitting
+
+    return {
+        "face_judge": args.face_judge or fitting("face", is_embedded(args.base)),
+        "clip_judge": args.clip_judge or fitting("clip", is_embedded(args.base)),
+        "strangers": args.strangers,
+    }
 
 
 def each_subfolder(ws: Workspace, args: Args, judges: dict[str, Any]) -> int:

@@ -73,7 +73,8 @@ def score_line(row: dict[str, Any]) -> str:
 
 
 def matrix_verb(ws: Workspace, args: Args) -> int:
-    from workbench.findings.analysis import matrix, tables
+    from workbench.findings.analysis import tables
+    from workbench.findings.matrix import matrix
     from workbench.plans.wanted import SETTINGS
     from workbench.projects import find_project
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from trainer.config import TrainConfig
-from workbench.elsewhere.found import Found, Picture
-from workbench.elsewhere.import_loras import FoundRun
+from workbench.elsewhere.loras.import_loras import FoundRun
+from workbench.elsewhere.pictures.found import Found, Picture
 from workbench.sentences import setting
 from workbench.sweep.settings import NOT_KNOWN, value_text
 from workbench.words import counted
@@ -67,12 +67,13 @@ def place(picture: Picture) -> str:
 
 def lora_rows(run: FoundRun) -> list[dict[str, Any]]:
     """A training's files in order."""
+    some_here = any(checkpoint.already for checkpoint in run.checkpoints)
     return [
         {
             "file": checkpoint.name,
             "updates": NOT_KNOWN if checkpoint.updates is None else f"{checkpoint.updates:,}",
             "epoch": NOT_KNOWN if checkpoint.epoch is None else f"{checkpoint.epoch:g}",
-            "": "is here already" if checkpoint.already else "",
+            **({"": "is here already" if checkpoint.already else ""} if some_here else {}),
         }
         for checkpoint in run.checkpoints
     ]

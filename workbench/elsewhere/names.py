@@ -3,19 +3,24 @@
 import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Literal
 
-from workbench.elsewhere.found import Counted
+Counted = Literal["epochs", "updates"]
 
 LARGEST_SEED = 2**63 - 1  # what the database holds; programs draw from 2^32 or 2^53
 LARGEST_NUMBER = 10**9  # of epochs or updates
 
 # sd-scripts, library/train_util.py sample_images: NAME_e000010_00_20240101120000_42.png by epochs, without the e by
-# updates; the seed only where the prompt fixes one. Before May 2023 the time stood before the number.
+# updates; the seed only where the prompt fixes one. Before pull request 1061 of February 2024 the time stood before
+# the number. What other programs put behind (" (1)", "-upscaled", "_x4") is passed over.
+BEHIND = r"(?P<behind>[ .-].*|_[^\d].*)?"
 KOHYA = re.compile(
     r"(?:(?P<lora>.+)_)?(?P<epochs>e)?(?P<number>\d{6,})_(?P<prompt>\d{2,})_(?P<time>\d{14})(?:_(?P<seed>\d+))?"
+    + BEHIND
 )
 KOHYA_OLD = re.compile(
     r"(?:(?P<lora>.+)_)?(?P<time>\d{14})_(?P<epochs>e)?(?P<number>\d{6,})_(?P<prompt>\d{2,})(?:_(?P<seed>\d+))?"
+    + BEHIND
 )
 # ai-toolkit, jobs/process/BaseSDTrainProcess.py sample: MILLISECONDS__000000500_0.jpg, by updates
 AI_TOOLKIT = re.compile(r"(?P<time>\d{10,})__(?P<number>\d{9,})_(?P<prompt>\d+)")
@@ -23,10 +28,15 @@ AI_TOOLKIT = re.compile(r"(?P<time>\d{10,})__(?P<number>\d{9,})_(?P<prompt>\d+)"
 ONETRAINER = re.compile(r"(?P<time>[\d_-]+)-training-sample-(?P<number>\d+)-(?P<epoch>\d+)-(?P<step>\d+)")
 ONETRAINER_FOLDER = re.compile(r"(?P<prompt>\d+) - .*")
 
-# LoRA files: kohya NAME-000010 and NAME-step00000500, ai-toolkit NAME_000000500, diffusers checkpoint-500
+# A1111 and Forge, modules/images.py save_image: 00012-SEED.jpg and 00012-SEED-PROMPT.jpg; they name no LoRA
+A1111 = re.compile(r"\d{4,}-(?P<seed>\d{1,19})(?:-.*)?")
+
+# LoRA files: kohya NAME-000010 and NAME-step00000500 (library/train_util.py), ai-toolkit NAME_000000500, diffusers
+# checkpoint-500; behind kohya's number what its converting scripts are usually told to add, which parts trainings
+BEHIND_NUMBER = r"(?P<behind>(?:[ _-](?:fp16|bf16|fp32|pruned|resized|\(\d+\)))*)"
 LORA_NUMBERS: tuple[tuple[re.Pattern[str], Counted], ...] = (
-    (re.compile(r"(?P<stem>.+)-step(?P<number>\d{4,})"), "updates"),
-    (re.compile(r"(?P<stem>.+)-(?P<number>\d{6})"), "epochs"),
+    (re.compile(r"(?P<stem>.+)-step(?P<number>\d{4,})" + BEHIND_NUMBER), "updates"),
+    (re.compile(r"(?P<stem>.+)-(?P<number>\d{6})" + BEHIND_NUMBER), "epochs"),
     (re.compile(r"(?P<stem>.+)_(?P<number>\d{9})"), "updates"),
     (re.compile(r"(?P<stem>checkpoint)-(?P<number>\d+)"), "updates"),
 )
@@ -93,5 +103,5 @@ def lora_number(name: str) -> tuple[str, int | None, Counted | None]:
     for pattern, counted in LORA_NUMBERS:
         found = pattern.fullmatch(stem)
         if found and len(found["number"]) <= len(str(LARGEST_NUMBER)):  # longer digits are a name, no number
-            return found["stem"], int(found["number"]), counted
+            return found["stem"] + (found.groupdict().get("behind") or ""), int(found["number"]), counted
     return stem, None, None

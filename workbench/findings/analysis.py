@@ -13,6 +13,7 @@ from db import library, runs
 from trainer.config import TrainConfig
 from trainer.effective import completed, effective, inert
 from workbench.findings.beside import BESIDE_COLUMNS
+from workbench.findings.copied import copied
 from workbench.findings.metrics import METRICS, Metric, metric_on
 from workbench.findings.preview_table import CHECKPOINT_COLUMNS, HUMAN_COLUMNS, RUN_COLUMNS, preview_table
 from workbench.findings.shares import wilson
@@ -46,21 +47,6 @@ SUMMARY_COLUMNS = [
     *HUMAN_COLUMNS,
     "n_rated",
     "broken",
-]
-
-MATRIX_COLUMNS = [
-    "family",
-    "pattern_id",
-    "label",
-    "trained",
-    "preview",
-    "likeness",
-    "face_rate",
-    "n",
-    "n_previews",
-    "base_row",
-    "is_main",
-    "tokens",
 ]
 
 
@@ -142,9 +128,10 @@ def checkpoint_table(db: Database, project_id: int, previews: pd.DataFrame | Non
     """One row per checkpoint that has previews, and per base row (no ``checkpoint_id``), base rows first.
 
     Columns: the run's and the checkpoint's, SUMMARY_COLUMNS as :func:`summaries` makes them from the previews
-    at the plan's main strength, ``complete`` (every such cell is rendered; always so where it was made elsewhere),
-    ``looked_at`` (at least the plan's first look is), ``wrecked`` (a face in under half of the previews that should
-    show one, or over half of all broken), ``zero`` (what 0 on the likeness scale is; None without a scale),
+    at the plan's main strength, COPIED_COLUMNS (:func:`copied.copied`), ``complete`` (every such cell is rendered;
+    always so where it was made elsewhere), ``looked_at`` (at least the plan's first look is), ``wrecked`` (a face in
+    under half of the previews that should show one, or over half of all broken), ``zero`` (what 0 on the likeness
+    scale is; None without a scale),
     ``weight_change`` (|scale BA| / |W| of the whole LoRA; missing where it was not measured), ``run_status``, and
     ``replicate``: equal for runs whose settings in force and photos are equal, whatever their patterns are called.
     """
@@ -154,7 +141,8 @@ def checkpoint_table(db: Database, project_id: int, previews: pd.DataFrame | Non
     group = main.groupby(keys, dropna=False, sort=False).ngroup()
     about_each = main[keys].assign(group=group).drop_duplicates("group").set_index("group")
     zeros = main["zero"].groupby(group).first()
-    table = about_each.join(summaries(main, group)).join(zeros).reset_index(drop=True)
+    copying = copied(main, group, previews.attrs.get("usual", {}))
+    table = about_each.join(summaries(main, group)).join(copying).join(zeros).reset_index(drop=True)
     plan = plan_of(db, project_id)
     table["complete"] = plan.elsewhere | (table["n_previews"] >= len(plan.base_row_cells()))
     table["looked_at"] = table["complete"] | (bool(plan.scan_seeds) & (table["n_previews"] >= len(plan.scan_cells())))
@@ -348,61 +336,3 @@ def best_row(rows: pd.DataFrame, metric: str) -> pd.Series:
     if values.empty:
         return rows.iloc[-1]
     return rows.loc[METRICS[metric].goodness(values).idxmax()]
-
-
-# trained with one value, looked at with another
-
-
-def matrix(tables: Tables, setting: str) -> pd.DataFrame:
-    """Likeness by the value that was trained with and the value that previews are made with.
-
-    ``setting``: base_model or clip_skip. One row per ``family`` (patterns that differ in nothing else; named after
-    the first), training value and preview value: ``pattern_id``, ``likeness`` (mean over runs of their prompt
-    means, last checkpoints, identity prompts, main strength), ``face_rate``, ``n`` (runs with a value),
-    ``n_previews``, ``base_row`` (likeness of the base alone, made the same way), ``is_main`` (the plan's main
-    view), ``tokens`` (of the previews, as they are listed).
-    """
-    rows = []
-    everything = tables.everything[tables.everything["role"] == "identity"]
-    bases = everything[everything["is_base"]]
-    last = everything[everything["checkpoint_id"].isin(tables.runs["checkpoint_id"]) & ~everything["is_final"]]
-    for family in families(tables.contrasts, setting):
-        for pattern in family:
-            own = last[last["pattern_id"] == pattern]
-            main = own[own["is_main"]]
-            if main.empty:
-                continue
-            other = "clip_skip" if setting == "base_model" else "base_model"
-            own = own[(own[other] == main[other].iloc[0]) & (own["strength"] == main["strength"].iloc[0])]
-            for value, looked in own.groupby(setting, sort=False):
-                base, clip_skip = looked["base_model"].iloc[0], looked["clip_skip"].iloc[0]
-                alone = bases[(bases["base_model"] == base) & (bases["clip_skip"] == clip_skip)]
-                of_runs = looked.groupby(["run_id", "prompt"])["likeness"].mean().groupby("run_id").mean()
-                rows.append(
-                    {
-                        "family": tables.labels[family[0]],
-                        "pattern_id": pattern,
-                        "label": tables.labels[pattern],
-                        "trained": tables.settings[pattern][setting],
-                        "preview": value,
-                        "likeness": of_runs.mean(),
-                        "face_rate": looked["face_found"].mean(),
-                        "n": int(of_runs.count()),
-                        "n_previews": len(looked),
-                        "base_row": alone.groupby("prompt")["likeness"].mean().mean(),
-                        "is_main": bool(looked["is_main"].any()),
-                        "tokens": list(looked["token"]),
-                    }
-                )
-    return pd.DataFrame(rows, columns=MATRIX_COLUMNS)
-
-
-def families(pairs: Collection[Contrast], setting: str) -> list[list[int]]:
-    """Patterns that are compared in a setting, those that are linked by a comparison together; ids rise."""
-    found: list[set[int]] = []
-    for pair in pairs:
-        if pair.setting == setting:
-            linked = [group for group in found if group & {pair.a, pair.b}]
-            found = [group for group in found if group not in linked]
-            found.append({pair.a, pair.b}.union(*linked))
-    return sorted(sorted(group) for group in found)

@@ -46,14 +46,14 @@ class Best:
     fresh: Fresh | None = None  # None where no fresh pictures were measured
 
 
-def best_so_far(tables: Tables, metric: str | None = None) -> Best | None:
-    """The pattern with the best mean of a metric (the main one) at its best checkpoints, or None.
+def best_so_far(tables: Tables) -> Best | None:
+    """The pattern with the best mean of the main metric at its best checkpoints, or None.
 
     The interval is mean +- t(df) x sd / sqrt(n_seeds) with the pooled sd of the noise floor. It "leads"
     only if it is ahead of the second by more than the noise floor of their difference. Patterns whose runs
     are all wrecked don't take part, and the second is never the same LoRA under another name.
     """
-    metric = metric or tables.main_metric
+    metric = tables.main_metric
     ranked = in_the_running(tables, metric)
     if ranked.empty:
         return None
@@ -62,8 +62,13 @@ def best_so_far(tables: Tables, metric: str | None = None) -> Best | None:
     value, n = float(first[metric]), int(first["n_seeds"])
     noise = noise_floor(tables.checkpoints, metric)
     half = noise.half_width(n) if noise else math.nan
-    code = "best_alone" if second is None else "best_single"
-    if second is not None and noise and min(n, second["n_seeds"]) > 1:
+    if second is None:
+        code = "best_alone"
+    elif min(n, second["n_seeds"]) < 2:
+        code = "best_single"
+    elif noise is None:
+        code = "best_open"
+    else:
         ahead = abs(value - float(second[metric])) > noise.half_width(n, int(second["n_seeds"]))
         code = "best_leads" if ahead else "best_close"
     fresh = on_fresh_seeds(tables, first["checkpoint_ids"], metric)
@@ -102,13 +107,13 @@ def in_the_running(tables: Tables, metric: str) -> pd.DataFrame:
     return ranked[~pd.Series([trained[pattern] for pattern in ranked["pattern_id"]], index=ranked.index).duplicated()]
 
 
-def leaders(tables: Tables, metric: str | None = None) -> list[int]:
+def leaders(tables: Tables) -> list[int]:
     """The checkpoints that have to stand on fresh seeds: the chosen ones (one of each run) of the leading pattern.
 
     So do those of the patterns behind it that can't be told apart from it over the same prompts and seeds, with
     the first no more than LEADERS patterns.
     """
-    metric = metric or tables.main_metric
+    metric = tables.main_metric
     ranked = in_the_running(tables, metric)
     if ranked.empty:
         return []

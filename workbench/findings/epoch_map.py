@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from workbench.findings.analysis import WRECKED_BELOW, Tables, of_role
-from workbench.findings.contrast import TINY, t_interval
+from workbench.findings.contrast import t_interval, told_apart
 from workbench.findings.metrics import METRICS
 from workbench.findings.shares import wilson
 
@@ -42,7 +42,7 @@ class Rival:
     low: float  # 95 % interval; missing with one prompt and one seed, and where all differences are equal
     high: float
     n_cells: int  # shared pictures
-    apart: bool  # the interval excludes 0
+    apart: bool  # see contrast.told_apart
 
 
 @dataclass(frozen=True)
@@ -113,10 +113,7 @@ def epoch_map(tables: Tables, metric: str) -> pd.DataFrame:
 def map_previews(tables: Tables) -> pd.DataFrame:
     """The previews that the map is about: of LoRAs, at every strength; none of final runs, none to confirm with."""
     rows = tables.previews
-    keep = ~rows["is_base"] & ~rows["is_final"]
-    if "is_confirm" in rows:
-        keep &= ~rows["is_confirm"].astype(bool)
-    return rows[keep]
+    return rows[~rows["is_base"] & ~rows["is_final"] & ~rows["is_confirm"]]
 
 
 def in_cells(previews: pd.DataFrame, keys: Collection[tuple[int, float]]) -> pd.Series:
@@ -211,6 +208,4 @@ def rival(row: pd.Series, best: pd.Series, other: pd.Series) -> Rival:
     differences = (other - best).dropna()
     each = units(differences) if len(differences) else []
     diff, low, high = t_interval(each)
-    same_everywhere = math.isnan(low) and len(each) > 1 and abs(diff) > TINY
-    apart = same_everywhere or (not math.isnan(low) and not low <= 0 <= high)
-    return Rival(int(row["checkpoint_id"]), float(row["strength"]), diff, low, high, len(differences), apart)
+    return Rival(int(row["checkpoint_id"]), float(row["strength"]), diff, low, high, len(differences), told_apart(each))

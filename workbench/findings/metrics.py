@@ -61,18 +61,22 @@ class Metric:
         """
         if self.higher_is_better is None:
             return self.show_change(value, sign=True)
-        return f"{100 * value:{self.number[:-1]}f} %" if self.is_share else f"{value:{self.number}}"
+        return f"{100 * value:z{self.number[:-1]}f} %" if self.is_share else f"{value:z{self.number}}"
 
     def show_change(self, value: float, sign: bool = False) -> str:
         """A difference of two values; of two shares in points, since "50 % lower" could be half as much.
 
+        What rounds to nothing has no minus (the z of the format).
+
         >>> METRICS["face_rate"].show_change(-0.5, sign=True)
         '-50 points'
+        >>> METRICS["likeness"].show_change(-0.04)
+        '0.0'
         """
         plus = "+" if sign else ""
         if self.is_share:
-            return f"{100 * value:{plus}{self.number[:-1]}f} points"
-        return f"{value:{plus}{self.number}}"
+            return f"{100 * value:{plus}z{self.number[:-1]}f} points"
+        return f"{value:{plus}z{self.number}}"
 
 
 LIKENESS_MEANING = (

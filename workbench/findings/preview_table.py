@@ -19,6 +19,7 @@ from workbench.scores.current_scores import SECOND, current_scores
 from workbench.scores.finish import Finish
 from workbench.scores.likeness import on_scale
 from workbench.scores.look import CLIP_I
+from workbench.scores.one_photo import FACE, FEWEST_PHOTOS, LAYOUT, LOOK, usual_shares
 from workbench.scores.scoring import CLIP_T, LIKENESS
 from workbench.sentences import score_status
 
@@ -41,6 +42,7 @@ HUMAN_COLUMNS = [f"human_{axis}" for axis in HUMAN_AXES]
 FACE_NUMBERS = ["face_found", "recognised", "likeness", "likeness_raw", "copy_gap", "face_px"]
 SECOND_NUMBERS = ["second_likeness", "second_likeness_raw"]  # on the second judge's own scale
 COPY_NUMBERS = ["face_copy", "picture_copy", "copied"]
+NEAREST = {LAYOUT: "nearest_by_layout", LOOK: "nearest_by_look", FACE: "nearest_by_face"}
 NUMBERS = [
     *FACE_NUMBERS,
     *SECOND_NUMBERS,
@@ -82,6 +84,7 @@ PREVIEW_COLUMNS = [
     "clip_i",
     *COPY_NUMBERS,
     "nearest_photo",
+    *NEAREST.values(),
     *Finish._fields,
     *BESIDE_COLUMNS,
     "face_judge",
@@ -106,7 +109,9 @@ def preview_table(db: Database, project_id: int) -> pd.DataFrame:
     ``copy_gap``: by how many points of the scale the face is nearer to the nearest training photo than to
     the nearest reference photo, beyond what is usual for real photos. ``face_copy``, ``picture_copy``: 1 where that
     says "copied" (see scores/copying.py), ``copied``: 1 where either does, ``nearest_photo``: the id of the training
-    photo to look at. Beside other previews: see :func:`beside.beside`. ``is_variant``: rendered on another
+    photo to look at; ``nearest_by_layout``, ``nearest_by_look`` and ``nearest_by_face``: ids of the nearest ones, which
+    together say more of a LoRA (see copied.py), ``attrs["usual"]``: how popular one photo is among real photos there.
+    Beside other previews: see :func:`beside.beside`. ``is_variant``: rendered on another
     base or with another clip skip than the plan's main view (never so where it was made elsewhere). ``is_final``: its
     run was trained on the reference photos too. ``is_confirm``: of a seed that nothing is chosen by. ``is_main``:
     headline figures are about it, so none of these, and rendered at the plan's main strength (always so on the base
@@ -155,7 +160,7 @@ def preview_table(db: Database, project_id: int) -> pd.DataFrame:
         rows.append({"n_marks": 0, **preview, **about, **face, **other, **clip, **copies, **said})
     table = pd.DataFrame(rows, columns=PREVIEW_COLUMNS).astype(
         {
-            **dict.fromkeys([*INTEGERS, "nearest_photo"], "Int64"),
+            **dict.fromkeys([*INTEGERS, "nearest_photo", *NEAREST.values()], "Int64"),
             **dict.fromkeys(NUMBERS, "float64"),
             **dict.fromkeys(["is_main", "is_variant", "is_final", "is_confirm", "is_base", "is_last"], "bool"),
             "n_marks": "int64",
@@ -168,7 +173,21 @@ def preview_table(db: Database, project_id: int) -> pd.DataFrame:
     table[BESIDE_COLUMNS] = beside(table, *seen)
     others = db.table("previews").count_where("project_id = ? and plan_id is not ?", [project_id, plan_id])
     table.attrs["left_out"] = {"previews_of_other_plans": others, **left_out}
+    table.attrs["usual"] = usual_of_photos(scores, scales)
     return table
+
+
+def usual_of_photos(scores: dict[tuple[int, str], Row], scales: dict[int, Row]) -> dict[str, float]:
+    """Measure of nearness -> share of real photos that the most popular train photo is nearest to."""
+    used = {(measure, score["calibration_id"]) for (_, measure), score in scores.items() if score["calibration_id"]}
+    samples: list[dict[str, float | None]] = []
+    for measure, calibration in used:
+        detail = json.loads(scales[calibration]["detail"])
+        if measure == LIKENESS:
+            samples.append({FACE: detail.get("popular")})
+        elif measure == CLIP_I:
+            samples.append({LOOK: detail.get("popular"), LAYOUT: detail.get("hash_popular")})
+    return usual_shares(*samples)
 
 
 def train_photos(db: Database, datasets: Collection[int]) -> dict[int, list[int]]:
@@ -233,6 +252,7 @@ def copy_columns(
     didn't store which photo it was.)
     """
     found: list[tuple[bool, str, int | None]] = []  # flagged, column, photo
+    columns: Row = {}
     for column, score, is_copy in (
         ("face_copy", likeness, is_face_copy),
         ("picture_copy", clip_i, is_picture_copy),
@@ -240,14 +260,22 @@ def copy_columns(
         if score is None or score["value"] is None or score["calibration_id"] is None or picture_status != "ok":
             continue
         detail, scale = parsed(score["detail"]), scales[score["calibration_id"]]
+        train = photos[scale["dataset_id"]]
         nearest = copied_photo(detail, scale)
-        photo = None if nearest is None else photos[scale["dataset_id"]][nearest]
-        found.append((is_copy(detail, scale), column, photo))
+        found.append((is_copy(detail, scale), column, None if nearest is None else train[nearest]))
+        columns |= nearest_columns(detail, train, FACE if column == "face_copy" else LOOK)
     if not found:
         return {}
     flags = {column: float(flagged) for flagged, column, _ in found}
     told = [each for each in found if each[0]] or [each for each in found if each[2] is not None] or found
-    return {**flags, "copied": max(flags.values()), "nearest_photo": told[0][2]}
+    return {**columns, **flags, "copied": max(flags.values()), "nearest_photo": told[0][2]}
+
+
+def nearest_columns(detail: Row, train: list[int], measure: str) -> Row:
+    """The nearest train photo by each measure of a score; none where there are too few photos to choose from."""
+    places = {measure: detail.get("nearest_train_photo"), LAYOUT: detail.get("hash_train_photo")}
+    enough = len(train) >= FEWEST_PHOTOS
+    return {NEAREST[name]: train[place] for name, place in places.items() if place is not None and enough}
 
 
 @lru_cache(maxsize=4)

@@ -35,6 +35,10 @@ VERDICTS = {
         "'{a}' is ahead with {value}, '{b}' follows with {second}. With a single training nobody can say "
         "whether that would happen again: train both with a second seed."
     ),
+    "best_open": (
+        "'{a}' is ahead with {value}, '{b}' follows with {second}. How much training seeds alone make is not known "
+        "yet, so nobody can say whether that would happen again."
+    ),
     "best_alone": "'{a}' is the only pattern measured so far: {value}.",
 }
 

@@ -251,7 +251,7 @@ def with_photos(grid: Grid, photos: Iterable[Mapping[str, Any]], seen: str = UNS
 def matrix_grid(
     rows: pd.DataFrame, setting: str, previews: pd.DataFrame, prompt: int, seed: int, held: Collection[str] = ()
 ) -> Grid:
-    """Rows of ``analysis.matrix`` of one family as a grid: trained with (rows) x looked at with (columns).
+    """Rows of ``findings.matrix`` of one family as a grid: trained with (rows) x looked at with (columns).
 
     Each place shows the picture of one prompt and preview seed, and under it the mean likeness of all of them.
     ``previews``: rows of ``preview_table`` with their variants.

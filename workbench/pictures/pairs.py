@@ -6,7 +6,9 @@ from typing import Any
 
 import pandas as pd
 
+from workbench.findings.copied import copy_words
 from workbench.pictures.gallery import photo_url, preview_url, saved_at
+from workbench.scores.one_photo import ONE_PHOTO
 
 Row = Mapping[str, Any]
 
@@ -93,3 +95,21 @@ def share_words(found: Copies) -> str:
         return f"None of {found.n_checked:,} pictures is flagged as a copy of a training photo."
     parts = [f"{n:,} by the {what}" for n, what in ((found.n_faces, "face"), (found.n_pictures, "whole picture")) if n]
     return f"Flagged as copies of a training photo, of {found.n_checked:,} pictures: {' and '.join(parts)}."
+
+
+def lora_copies(checkpoints: pd.DataFrame, photos: Iterable[Row]) -> list[str] | None:
+    """Each LoRA file whose previews copy one photo, in a sentence; None where none could be looked at.
+
+    ``checkpoints``: the table of findings/analysis.py; ``photos``: the training photos.
+    """
+    if not checkpoints["copy_n"].notna().any():
+        return None
+    names = {photo["id"]: photo["name"] for photo in photos}
+    rows = checkpoints[(checkpoints["copy_verdict"] == ONE_PHOTO) & checkpoints["copy_of"].isin(list(names))]
+    return [f"{lora_name(row)}: {copy_words(row, names[row['copy_of']])}" for row in rows.to_dict("records")]
+
+
+def lora_name(row: Row) -> str:
+    """Which LoRA file a row of the checkpoint table is of."""
+    seed = f", seed {row['train_seed']}" if row["train_seed"] >= 0 else ""
+    return f"{row['label']}{seed}, {saved_at(row)}"

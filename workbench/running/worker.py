@@ -5,6 +5,7 @@ import os
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -52,8 +53,8 @@ class Worker:
         self.engine: EngineProcess | None = None
         self.run: dict[str, Any] | None = None  # the run in training
         self.jobs: dict[int, Job] = {}  # preview and score jobs that the engine has not finished
-        self.failures: dict[tuple[Any, ...], int] = {}
-        self.without_scale: dict[tuple[Any, ...], tuple[str, str]] = {}  # photos that give none: status and why
+        self.failures: Counter[tuple[Any, ...]] = Counter()
+        self.in_vain: dict[tuple[Any, ...], tuple[str, str]] = {}  # jobs that give no value: status and why
         self.stillborn = 0
         self.next_job = 1
         self.beat = 0.0
@@ -129,11 +130,8 @@ class Worker:
 
     def anything_left(self) -> bool:
         """Whether something is queued or missing that waits for the end of a halt."""
-        projects = library.projects(self.db)
         return bool(runs.with_status(self.db, "queued")) or any(
-            next(jobs(self.ws, self.db, project), None)
-            for project in projects
-            for jobs in (missing.fill_jobs, missing_scores.score_jobs)
+            missing_scores.is_anything_missing(self.ws, self.db, project) for project in library.projects(self.db)
         )
 
     def start_next_run(self) -> bool:
@@ -165,11 +163,8 @@ class Worker:
 
     def ask_for_missing(self) -> bool:
         """Ask for previews and scores that are missing anywhere. False when nothing is, or nothing can be done."""
-        asked = False
-        for project in library.projects(self.db):
-            asked |= self.ask_for_previews(project)
-            asked |= self.ask_for_scores(project)
-        return asked
+        projects = library.projects(self.db)
+        return any([ask(project) for project in projects for ask in (self.ask_for_previews, self.ask_for_scores)])
 
     def ask_for_previews(self, project: dict[str, Any]) -> bool:
         if project["deleted_at"] is not None:
@@ -186,10 +181,10 @@ class Worker:
         """Give a job to the engine, unless the same work is under way or has failed too often."""
         if any(other.key == job.key for other in self.jobs.values()):
             return True
-        if job.key in self.without_scale:
-            no_score.of_job(self.db, job, *self.without_scale[job.key])
+        if job.key in self.in_vain:
+            no_score.of_job(self.db, job, *self.in_vain[job.key])
             return False
-        if self.halt or self.resting or self.failures.get(job.key, 0) >= MAX_JOB_FAILURES:
+        if self.halt or self.resting or self.failures[job.key] >= MAX_JOB_FAILURES:
             return False
         assert self.engine is not None
         self.jobs[self.next_job] = job
@@ -366,19 +361,18 @@ class Worker:
         del self.jobs[event["id"]]
         log.error("%s failed: %s", job.command["do"], event["traceback"])
         self.terminal.say(f"{job.command['do']} failed: {reason(event['reason'], event['params'])}")
-        if event["reason"] in no_score.OF_THE_PHOTOS:
-            self.without_scale[job.key] = event["reason"], event["params"]["message"]
-            no_score.of_job(self.db, job, *self.without_scale[job.key])
+        if event["reason"] in no_score.LASTING:
+            self.in_vain[job.key] = event["reason"], event["params"]["message"]
+            no_score.of_job(self.db, job, *self.in_vain[job.key])
         else:
-            self.failures[job.key] = self.failures.get(job.key, 0) + 1
+            self.failures[job.key] += 1
 
     def engine_died(self, death: EngineDied) -> None:
         """Restart it; its run goes on from its last saved state, unless it has killed too many engines."""
         if not self.ready:
             self.give_up_after_some(death)
         if self.jobs and self.run is None:  # else it was the training; either way not the jobs that wait behind
-            first = self.jobs[min(self.jobs)]
-            self.failures[first.key] = self.failures.get(first.key, 0) + 1
+            self.failures[self.jobs[min(self.jobs)].key] += 1
         self.jobs.clear()
         self.cancel_since = None
         if self.run is not None:

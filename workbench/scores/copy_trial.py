@@ -1,7 +1,7 @@
-"""Train a LoRA that memorises one photo, and one that learns the person, and count which previews are called copies."""
+"""Train a LoRA that memorises one photo, and one that learns the person, and see which previews are called copies."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,18 @@ from workbench.judges import clip_judge_info, face_judge_info
 from workbench.scores.copying import is_face_copy, is_picture_copy
 from workbench.scores.likeness import Calibration, Rgb, calibrate, on_scale
 from workbench.scores.look import LookScale, calibrate_look, score_look
-from workbench.scores.scoring import score_faces
+from workbench.scores.one_photo import (
+    FACE,
+    LAYOUT,
+    LOOK,
+    MEASURES,
+    concentration,
+    copied_by,
+    popular_share,
+    usual_shares,
+    verdict,
+)
+from workbench.scores.scoring import ScoreResult, score_faces
 from workbench.sweep.miniature import BASELINE, PLAN
 
 SIDE_PX = 64  # of the miniature's previews
@@ -44,6 +55,9 @@ class Trial:
     likeness: float | None  # mean points of those with a face
     face_copies: int
     picture_copies: int
+    verdict: str  # on the LoRA as a whole; see one_photo.py
+    copy_of: int | None
+    nearest: dict[str, tuple[int, int, int]]  # measure -> most popular photo, previews nearest to it, of how many
 
 
 class Eyes:
@@ -61,21 +75,48 @@ class Eyes:
         self.faces: Calibration = calibrate(self.face, train, reference, others, SIDE_PX)
         self.look: LookScale = calibrate_look(self.clip, train, reference, others, SIDE_PX)
 
-    def trial(self, pictures: Sequence[Rgb], photos: int, updates: int) -> Trial:
-        """Count the copies among pictures."""
-        scores = score_faces(self.face, self.faces, pictures)
-        looks = [seen.scores[0] for seen in score_look(self.clip, self.look, pictures, [None] * len(pictures))]
+    def trial(self, pictures: Sequence[Rgb], photos: int, updates: int, base_row: Sequence[Rgb] = ()) -> Trial:
+        """Count the copies among pictures, and judge all together. ``base_row``: the same previews without a LoRA."""
+        scores, looks = self.see(pictures)
         points = [on_scale(s.value, self.faces.strangers, self.faces.real) for s in scores if s.value is not None]
         faces, look = ({"detail": json.dumps(scale.detail)} for scale in (self.faces, self.look))
+        face_flags = [is_face_copy(score.detail, faces) for score in scores]
+        picture_flags = [is_picture_copy(score.detail, look) for score in looks]
+        nearest, usual = nearest_photos(scores, looks), self.usual(base_row)
+        found = copied_by(nearest, usual)
+        each = [concentration(name, nearest[name], usual.get(name)) for name in MEASURES]
         return Trial(
             photos=photos,
             updates=updates,
             pictures=len(pictures),
             faces=len(points),
             likeness=sum(points) / len(points) if points else None,
-            face_copies=sum(is_face_copy(score.detail, faces) for score in scores),
-            picture_copies=sum(is_picture_copy(seen.detail, look) for seen in looks),
+            face_copies=sum(face_flags),
+            picture_copies=sum(picture_flags),
+            verdict=verdict(found, sum(face_flags) + sum(picture_flags)),
+            copy_of=found.photo if found is not None and found.is_copy else None,
+            nearest={most.measure: (most.photo, most.k, most.n) for most in each if most is not None},
         )
+
+    def see(self, pictures: Sequence[Rgb]) -> tuple[list[ScoreResult], list[ScoreResult]]:
+        """Likeness and look of each picture."""
+        looks = score_look(self.clip, self.look, pictures, [None] * len(pictures))
+        return score_faces(self.face, self.faces, pictures), [seen.scores[0] for seen in looks]
+
+    def usual(self, base_row: Sequence[Rgb]) -> dict[str, float]:
+        """Share of pictures that copy nothing, real photos and the base row, that are nearest to one photo."""
+        look, base = self.look.detail, nearest_photos(*self.see(base_row))
+        real = {LAYOUT: look["hash_popular"], LOOK: look["popular"], FACE: self.faces.detail["popular"]}
+        return usual_shares(real, {name: popular_share(photos) for name, photos in base.items()})
+
+
+def nearest_photos(scores: Sequence[ScoreResult], looks: Sequence[ScoreResult]) -> Mapping[str, list[int]]:
+    """Measure -> the nearest train photo of each picture that has one."""
+    return {
+        LAYOUT: [seen.detail["hash_train_photo"] for seen in looks],
+        LOOK: [seen.detail["nearest_train_photo"] for seen in looks],
+        FACE: [score.detail["nearest_train_photo"] for score in scores if score.value is not None],
+    }
 
 
 def shipped(folder: str) -> list[Rgb]:
@@ -89,7 +130,6 @@ def draw(base: Any, config: TrainConfig, photos: Sequence[Any], folder: Path) ->
     """Train on the photos, and render the demo's identity prompts with the last LoRA file: pictures, and updates."""
     from trainer.events import Failed, Saved
     from trainer.lora import Job, train
-    from trainer.preview import Cell, Sampling, render
 
     job = Job("trial", config, SEED, photos, folder, "trial", "zwx", "woman")
     saved = None
@@ -98,7 +138,13 @@ def draw(base: Any, config: TrainConfig, photos: Sequence[Any], folder: Path) ->
             raise RuntimeError(f"The trial's training failed: {event.params['what']}")
         saved = event if isinstance(event, Saved) else saved
     assert saved is not None  # the last update always saves
+    return previews(base, folder / saved.file), saved.update
+
+
+def previews(base: Any, lora: Path | None) -> list[Rgb]:
+    """The demo's identity prompts, drawn with a LoRA file or by the base alone."""
+    from trainer.preview import Cell, Sampling, render
+
     texts = [p.text.format(trigger="zwx", class_noun="woman") for p in PLAN.prompts if p.role == "identity"]
     cells = [Cell(f"{text}/{seed}", text, seed) for text in texts for seed in PLAN.seeds]
-    sampling = Sampling(steps=PLAN.steps, cfg=PLAN.cfg)
-    return [picture.pixels for picture in render(base, folder / saved.file, cells, sampling)], saved.update
+    return [picture.pixels for picture in render(base, lora, cells, Sampling(steps=PLAN.steps, cfg=PLAN.cfg))]

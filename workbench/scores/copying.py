@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.dataset.duplicates import ALIKE_BITS
+from workbench.scores.one_photo import popular_share
 
 BEYOND_ALL_BUT = 0.01  # share of unseen real photos beyond the limit of a ratio
 BEYOND_HASH = 0.05
@@ -65,16 +66,27 @@ def real_nearest(train: Vectors, reference: Vectors) -> list[tuple[float, float]
     return pairs
 
 
+def real_nearest_photo(train: Vectors, reference: Vectors) -> list[int]:
+    """Which train photo each real photo is nearest to, itself left out; references first."""
+    among = train @ train.T
+    np.fill_diagonal(among, -np.inf)
+    rows = [reference @ train.T, among] if len(train) > 1 else [reference @ train.T]
+    return [int(i) for row in rows for i in np.argmax(row, axis=1)]
+
+
 def gap_rule(train: Vectors, reference: Vectors) -> dict[str, Any]:
     """What a calibration keeps to tell copies by, JSON-able; None where there are too few photos.
 
     ``usual_gap`` and ``gap_spread``: mean and standard deviation of nearest train minus nearest reference cosine
     over ``gap_photos`` real photos; ``usual_ratio`` and ``ratio_limit``: :func:`times_nearer` of them.
+    ``popular``: share of real photos whose nearest train photo is the most popular one.
     """
     pairs = real_nearest(train, reference)
+    popular = popular_share(real_nearest_photo(train, reference))
     if len(pairs) < FEWEST:
         return {
             "gap_photos": len(pairs),
+            "popular": popular,
             "usual_gap": None,
             "gap_spread": None,
             "usual_ratio": None,
@@ -84,6 +96,7 @@ def gap_rule(train: Vectors, reference: Vectors) -> dict[str, Any]:
     ratios = np.log([times_nearer(near, far) for near, far in pairs])
     return {
         "gap_photos": len(pairs),
+        "popular": popular,
         "usual_gap": float(np.mean(gaps)),
         "gap_spread": float(np.std(gaps, ddof=1)),
         "usual_ratio": float(np.exp(np.mean(ratios))),
@@ -95,16 +108,32 @@ def hash_rule(train: Sequence[int], reference: Sequence[int]) -> dict[str, Any]:
     """What a calibration keeps of perceptual hashes: ``usual_bits`` to the nearest train photo, and ``hash_limit``.
 
     Photos that are nearly the same (one burst, one photo saved twice) don't count as each other's nearest.
+    ``hash_popular``: share of real photos whose nearest train photo is the most popular one.
     """
     nearest = [
-        min(bits)
+        min((own ^ other).bit_count() for other in others)
         for own in (*reference, *train)
-        if (bits := [x for other in train if (x := (own ^ other).bit_count()) > ALIKE_BITS])
+        if (others := [other for other in train if (own ^ other).bit_count() > ALIKE_BITS])
     ]
+    popular = popular_share(real_nearest_hash(train, reference))
     if len(nearest) < FEWEST:
-        return {"usual_bits": None, "hash_limit": None}
+        return {"usual_bits": None, "hash_limit": None, "hash_popular": popular}
     limit = -upper_bound(-np.array(nearest, dtype=float), BEYOND_HASH)
-    return {"usual_bits": float(np.mean(nearest)), "hash_limit": float(min(limit, MOST_BITS))}
+    return {
+        "usual_bits": float(np.mean(nearest)),
+        "hash_limit": float(min(limit, MOST_BITS)),
+        "hash_popular": popular,
+    }
+
+
+def real_nearest_hash(train: Sequence[int], reference: Sequence[int]) -> list[int]:
+    """Which train photo each real photo is nearest to by hash, itself left out; references first."""
+    found = [nearest_hash(own, train)[1] for own in reference if len(train)]
+    for i, own in enumerate(train if len(train) > 1 else ()):
+        others = [*train[:i], *train[i + 1 :]]
+        nearest = nearest_hash(own, others)[1]
+        found.append(nearest + (nearest >= i))
+    return found
 
 
 def upper_bound(values: NDArray[np.floating[Any]], beyond: float) -> float:

@@ -202,7 +202,10 @@ def squared(judge: FindsFaces, photo: Rgb) -> Rgb:
 
 
 def at_size(rgb: Rgb, size_px: int) -> Rgb:
-    """A square picture at ``size_px`` a side."""
-    if rgb.shape[:2] == (size_px, size_px):
+    """A picture with its longer side at ``size_px``, in its own proportions: a squeezed face is another face."""
+    height, width = rgb.shape[:2]
+    longer = max(height, width)
+    if longer == size_px:
         return rgb
-    return np.asarray(Image.fromarray(rgb).resize((size_px, size_px), Image.Resampling.LANCZOS))
+    size = max(1, round(width * size_px / longer)), max(1, round(height * size_px / longer))
+    return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS))

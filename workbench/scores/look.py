@@ -11,6 +11,7 @@ from PIL import Image
 
 from workbench.dataset.crop import crop_square
 from workbench.dataset.duplicates import perceptual_hash
+from workbench.judges.threads import in_threads
 from workbench.scores.copying import gap_rule, hash_rule, nearest_hash
 from workbench.scores.likeness import CalibrationError, Rgb, Vectors, at_size, mean_cosine
 from workbench.scores.scoring import CLIP_T, ScoreResult
@@ -66,7 +67,7 @@ def calibrate_look(
         for side, photos in (("train", train), ("reference", reference), ("strangers", strangers))
     }
     seen = {side: judge.images(photos) for side, photos in sized.items() if photos}
-    hashes = {side: tuple(hashed(photo) for photo in sized[side]) for side in ("train", "reference")}
+    hashes = {side: tuple(in_threads(hashed, sized[side])) for side in ("train", "reference")}
     others = seen.get("strangers")
     return LookScale(
         real=float((seen["train"] @ seen["reference"].T).mean()),
@@ -95,15 +96,17 @@ def score_look(
         return []
     texts = list(dict.fromkeys(prompt for prompt in prompts if prompt is not None))
     words = dict(zip(texts, judge.texts(texts), strict=True)) if texts else {}
-    seen = []
-    for image, prompt, vector in zip(images, prompts, judge.images(images), strict=True):
+
+    def looked(given: tuple[Rgb, str | None, NDArray[np.float32]]) -> Looked:
+        image, prompt, vector = given
         scores = []
         if prompt is not None:
             scores.append(ScoreResult(CLIP_T, float(vector @ words[prompt]), "ok", {"text": prompt}))
         if scale is not None:
             scores.append(look(scale, image, vector))
-        seen.append(Looked(tuple(scores), vector))
-    return seen
+        return Looked(tuple(scores), vector)
+
+    return in_threads(looked, zip(images, prompts, judge.images(images), strict=True))
 
 
 def look(scale: LookScale, image: Rgb, vector: NDArray[np.float32]) -> ScoreResult:

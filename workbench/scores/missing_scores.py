@@ -11,7 +11,7 @@ from sqlite_utils import Database
 from db import library, results, vectors
 from trainer import EMBEDDED
 from workbench.judges import JudgeInfo, JudgeUnavailable, clip_judge_info, face_judge_info
-from workbench.plans.missing import Job
+from workbench.plans.missing import Job, fill_jobs
 from workbench.scores import no_score
 from workbench.scores.current_scores import SECOND
 from workbench.scores.likeness import ESTIMATOR
@@ -82,6 +82,11 @@ def score_jobs(ws: Workspace, db: Database, project: Row) -> Iterator[Job]:
         yield from _clip_jobs(ws, db, project, now)
 
 
+def is_anything_missing(ws: Workspace, db: Database, project: Row) -> bool:
+    """Whether a preview or a score of a project is still to be made."""
+    return any(next(jobs(ws, db, project), None) for jobs in (fill_jobs, score_jobs))
+
+
 def _judge(db: Database, project: Row, kind: str, spec: str, metrics: tuple[str, ...]) -> tuple[JudgeInfo, int] | None:
     """A judge and its row; None for "none", and for one that is not there: then that is the metrics' reason."""
     try:
@@ -135,7 +140,7 @@ def _clip_jobs(ws: Workspace, db: Database, project: Row, now: Standing) -> Iter
     def lacks(preview: Row, calibration_id: int | None) -> bool:
         adherence = now.scored.get((preview["id"], CLIP_T, judge_id, None))
         refused = calibration_id is not None and adherence == "outside_world"  # the photos have changed since
-        if preview["text"] and (adherence is None or refused):
+        if preview["text"] and (adherence in (None, "unavailable") or refused):
             return True
         if calibration_id is not None and (preview["id"], CLIP_I, judge_id, calibration_id) not in now.scored:
             return True

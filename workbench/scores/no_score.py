@@ -14,7 +14,9 @@ from workbench.scores.scoring import CLIP_T, LIKENESS
 
 Row = dict[str, Any]
 
-OF_THE_PHOTOS = ("not_calibrated", "outside_world")  # why a job of the engine fails whose photos are to blame
+# Why a job of the engine fails in a way that its previews are told: the photos are to blame, or the judge can't be
+# loaded. Trying again is for the next start of a worker.
+LASTING = ("not_calibrated", "outside_world", "unavailable")
 
 
 def write(
@@ -40,7 +42,7 @@ def unavailable(db: Database, project: Row, metric: str, error: JudgeUnavailable
 
 
 def of_job(db: Database, job: Job, status: str, message: str) -> None:
-    """The photos give no scale, or are not of the judge's world (``status``): what the job was for has no value."""
+    """What a job was for has no value: ``status``, one of LASTING, says why."""
     if job.command["do"] == "score":
         metrics, previews = tuple(job.about["calibrations"]), [row["preview_id"] for row in job.command["pictures"]]
     else:
@@ -50,7 +52,7 @@ def of_job(db: Database, job: Job, status: str, message: str) -> None:
 
 
 def of_scale(kind: str, status: str) -> tuple[str, ...]:
-    """What has no value without a scale: CLIP can hold words against a picture all the same, if it knows its world."""
+    """What has no value without a scale: CLIP can hold words against a picture all the same, if it is fit to."""
     if kind == "face":
         return (LIKENESS,)
-    return (CLIP_I, CLIP_T) if status == "outside_world" else (CLIP_I,)
+    return (CLIP_I,) if status == "not_calibrated" else (CLIP_I, CLIP_T)

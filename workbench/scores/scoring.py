@@ -34,17 +34,20 @@ def score_face(judge: FindsFaces, calibration: Calibration, image: Rgb) -> Score
 def score_faces(judge: FindsFaces, calibration: Calibration, images: Sequence[Rgb]) -> list[ScoreResult]:
     """Likeness of each picture: mean cosine of its face to the reference faces; no face = no value.
 
+    A picture is judged with its longer side at the size that the scale was measured at, in its own proportions.
+
     Detail: ``faces`` found, ``face_px``, ``box``, ``detector`` confidence, and for copying (see copying.py) the
     cosines ``nearest_train`` and ``nearest_reference``, which of the photos these are (``nearest_train_photo``,
     ``nearest_reference_photo``, counted over all photos of a side), and the ``usual_gap`` of the two cosines.
     """
     pictures = [at_size(image, calibration.size_px) for image in images]
-    return [_likeness(faces, calibration) for faces in judge.faces_many(pictures)]
+    found = judge.faces_many(pictures)
+    return [_likeness(faces, rgb.shape, calibration) for faces, rgb in zip(found, pictures, strict=True)]
 
 
-def _likeness(faces: Sequence[Any], calibration: Calibration) -> ScoreResult:
-    """The score of one picture's faces."""
-    face, status = pick_face(faces, (calibration.size_px, calibration.size_px))
+def _likeness(faces: Sequence[Any], shape: tuple[int, ...], calibration: Calibration) -> ScoreResult:
+    """The score of the faces in one picture of this shape (height, width, 3)."""
+    face, status = pick_face(faces, (shape[1], shape[0]))
     if face is None:
         return ScoreResult(LIKENESS, None, status, {"faces": 0})
     detail = {

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from workbench.dataset.photo_file import BrokenPhoto, read_photo
 from workbench.judges import JudgeInfo
 from workbench.judges.find import EMBEDDED_WORLD, face_judge_info
-from workbench.judges.threads import n_threads
+from workbench.judges.threads import n_threads, tasks
 from workbench.judges.world import check_world, spread
 from workbench.scores.likeness import Calibration, calibrate
 from workbench.scores.look import CLIP_I, LookScale, calibrate_look, packed, score_look
@@ -21,7 +21,7 @@ from workbench.scores.scoring import CLIP_T, LIKENESS, ScoreResult, score_faces
 
 BATCH = 32  # pictures that are judged at a time
 AHEAD = 2  # batches that are read meanwhile
-KEPT_BYTES = 256 * 2**20  # of pictures that stay for the next judge: 340 of 512 px
+KEPT_BYTES = 384 * 2**20  # of pictures that stay for the next judge: 512 of 512 px
 NOT_JUDGED = ("black", "flat", "non_finite")  # there is nothing on them that a judge could see
 Photos = dict[str, Any]  # train, reference, strangers: lists of files; size_px
 Row = dict[str, Any]
@@ -107,20 +107,24 @@ class Studio:
 
     def read_ahead(self, pictures: Sequence[Row]) -> Iterator[list[Read]]:
         """Batches of pictures; while one is judged, the next AHEAD are read."""
-        waiting: deque[list[Future[Read]]] = deque()
+        waiting: deque[list[Future[list[Read]]]] = deque()
         files = {picture["file"] for picture in pictures}
         self.kept = {file: image for file, image in self.kept.items() if file in files}
         for start in range(0, len(pictures), BATCH):
-            waiting.append([self.readers.submit(self.read_once, each) for each in pictures[start : start + BATCH]])
+            batch = pictures[start : start + BATCH]
+            waiting.append([self.readers.submit(self.read_some, some) for some in tasks(batch)])
             if len(waiting) > AHEAD:
-                yield [each.result() for each in waiting.popleft()]
+                yield [read for some in waiting.popleft() for read in some.result()]
         while waiting:
-            yield [each.result() for each in waiting.popleft()]
+            yield [read for some in waiting.popleft() for read in some.result()]
 
-    def read_once(self, picture: Row) -> Read:
-        """A picture that was kept, or is read."""
-        image = self.kept.get(picture["file"])
-        return read_picture(picture) if image is None else Read(picture, image)
+    def read_some(self, pictures: Sequence[Row]) -> list[Read]:
+        """Pictures that were kept, or are read."""
+        kept = [self.kept.get(picture["file"]) for picture in pictures]
+        return [
+            read_picture(picture) if image is None else Read(picture, image)
+            for picture, image in zip(pictures, kept, strict=True)
+        ]
 
     def keep(self, batch: Sequence[Read]) -> None:
         """Keep what was read as far as there is room: the first of a job, since the next judge begins there too."""

@@ -16,7 +16,7 @@ from trainer import EMBEDDED
 from workbench.dataset.photo_file import read_photo
 from workbench.judges import JudgeInfo, JudgeUnavailable, clip_judge_info, face_judge_info
 from workbench.judges.world import LEAST_DB, restored_db
-from workbench.scores.copy_trial import MEMORISED, MEMORISES, SIDE_PX, Eyes, draw, shipped
+from workbench.scores.copy_trial import MEMORISED, MEMORISES, SIDE_PX, Eyes, draw, previews, shipped
 from workbench.scores.copying import beyond_ratio, gap_rule, hash_rule, nearest_hash
 from workbench.scores.likeness import (
     Rgb,
@@ -346,14 +346,14 @@ def copy_figures(eyes: Eyes) -> dict[str, Figures]:
 
     base = load_base("embedded", probe("cpu"))
     photos = read_folder(EMBEDDED / "subjects" / "subject_a" / "train")
-    found = {}
+    found, base_row = {}, previews(base, None)
     for name, settings, some in (
         ("memorises", MEMORISES, photos[MEMORISED : MEMORISED + 1]),
         ("generalises", BASELINE, photos),
     ):
         with tempfile.TemporaryDirectory() as folder:
             pictures, updates = draw(base, TrainConfig(**settings), some, Path(folder))
-        found[name] = asdict(eyes.trial(pictures, len(some), updates))
+        found[name] = asdict(eyes.trial(pictures, len(some), updates, base_row))
     return found
 
 

@@ -32,6 +32,7 @@ class Pattern:
     hash: str
     origin: str | None = None  # None = asked for here; lora, pictures = trained elsewhere
     unknown: frozenset[str] = frozenset()  # settings whose value is not known; the config has a stand-in for them
+    named_base: str = ""  # hash or name of a base model that is not known here; "" = none is named
 
 
 @dataclass(frozen=True)
@@ -86,13 +87,15 @@ def add_made_elsewhere(
     origin: Literal["lora", "pictures"],
     unknown: Collection[str],
     apart: str = "",
+    named_base: str = "",
 ) -> int:
     """Store a pattern that was trained elsewhere under a label and return its id; it can't be trained as it is.
 
     ``unknown``: settings whose value is not known. They stand in the config at their default, but for the base
     model, which is the one that its LoRAs are looked at with. ``apart`` keeps patterns apart whose known settings
-    are equal: a name, where nothing else is known. The same pattern again keeps the labels that it has. Raises
-    PatternError for an empty label, one that another pattern has, or an unknown setting that is none.
+    are equal: a name, where nothing else is known. ``named_base``: what the file says of an unknown base model, its
+    hash or name; two that say different things of it are no contrast. The same pattern again keeps the labels that it
+    has. Raises PatternError for an empty label, one that another pattern has, or an unknown setting that is none.
     """
     label = label.strip()
     if odd := sorted(set(unknown) - TrainConfig.model_fields.keys()):
@@ -100,14 +103,14 @@ def add_made_elsewhere(
     names = sorted(unknown)
     stand_ins = {name: DEFAULTS[name] for name in names if name != "base_model"}
     config = parse_config({**config.model_dump(mode="json"), **stand_ins})
-    text = json.dumps([origin, config.hash, names, apart])
+    text = json.dumps([origin, config.hash, names, apart, named_base])
     with immediate(db):
         pattern_id = library.add_pattern(
             db,
             hashlib.sha256(text.encode()).hexdigest(),
             config.model_dump(mode="json"),
             origin=origin,
-            unknown=names,
+            unknown={name: named_base if name == "base_model" else "" for name in names},
         )
         if any(row["pattern_id"] == pattern_id for row in library.patterns(db, project_id)):
             return pattern_id
@@ -188,18 +191,21 @@ def get(db: Database, pattern_id: int) -> TrainConfig:
 
 def listed(db: Database, project_id: int) -> list[Pattern]:
     """A project's patterns in the order in which they were added; the first is the baseline."""
-    return [
-        Pattern(
-            row["pattern_id"],
-            row["label"],
-            row["note"],
-            parse_config(row["config"]),
-            row["hash"],
-            row["origin"],
-            frozenset(json.loads(row["unknown"])),
-        )
-        for row in library.patterns(db, project_id)
-    ]
+    return [_pattern(row) for row in library.patterns(db, project_id)]
+
+
+def _pattern(row: dict[str, Any]) -> Pattern:
+    unknown = dict.fromkeys(found, "") if isinstance(found := json.loads(row["unknown"]), list) else found
+    return Pattern(
+        row["pattern_id"],
+        row["label"],
+        row["note"],
+        parse_config(row["config"]),
+        row["hash"],
+        row["origin"],
+        frozenset(unknown),
+        unknown.get("base_model", ""),
+    )
 
 
 def changes(pattern: Pattern, baseline: Pattern) -> dict[str, Any]:
@@ -218,7 +224,7 @@ def contrasts_among(listed: Sequence[Pattern], precisions: Collection[str]) -> l
     """The same of any patterns, on a device that offers these precisions.
 
     A setting that is known of neither pattern is taken as equal; one that is known of one alone may differ, so these
-    two are no contrast.
+    two are no contrast. Nor are two whose files name different base models, though neither is known here.
     """
     return [
         Contrast(
@@ -234,11 +240,13 @@ def differences(listed: Sequence[Pattern], precisions: Collection[str]) -> Itera
     in_force = {pattern.pattern_id: effective(pattern.config, precisions) for pattern in listed}
     matters = {pattern.pattern_id: unknown_that_matters(pattern) for pattern in listed}
     for a, b in combinations(listed, 2):
-        one_knows = matters[a.pattern_id] ^ matters[b.pattern_id]
+        may_differ = matters[a.pattern_id] ^ matters[b.pattern_id]
+        if "base_model" in matters[a.pattern_id] & matters[b.pattern_id] and a.named_base != b.named_base:
+            may_differ |= {"base_model"}
         differ = differing(in_force[a.pattern_id], in_force[b.pattern_id])
         names = [name for name in differ if name not in matters[a.pattern_id] | matters[b.pattern_id]]
-        if names or one_knows:
-            yield a, b, [*names, *sorted(one_knows)]
+        if names or may_differ:
+            yield a, b, [*names, *sorted(may_differ)]
 
 
 def unknown_that_matters(pattern: Pattern) -> frozenset[str]:

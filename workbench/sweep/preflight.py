@@ -97,7 +97,7 @@ def judges(db: Database, project_id: int) -> list[Note]:
 
 def _unfit(judge: str, base: str) -> tuple[str, str]:
     """Why a judge doesn't suit a base model, and how much that matters; empty where it does, or where nobody knows."""
-    change = "Change it on the Home page."
+    change = "Change it on the Plan page."
     if judge == "none" or (judge == "embedded") == (base in EMBEDDED_BASES):
         return "", ""
     if base == NO_BASE:

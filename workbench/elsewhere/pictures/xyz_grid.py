@@ -6,8 +6,10 @@ import re
 from dataclasses import replace
 from itertools import product
 
-from workbench.elsewhere.found import AXIS_KINDS, Axis, Box
-from workbench.elsewhere.infotext import Drawn, TextProblem, loras_in, size, without_loras
+import numpy as np
+
+from workbench.elsewhere.pictures.found import AXIS_KINDS, Axis, Box
+from workbench.elsewhere.pictures.infotext import Drawn, TextProblem, loras_in, size, without_loras
 
 SCRIPTS = ("X/Y/Z plot", "X/Y plot")
 MOST_CELLS = 2500
@@ -49,7 +51,7 @@ def cells(drawn: Drawn, width: int, height: int) -> list[tuple[Box, Drawn]]:
         raise GridProblem("doesn't say the size of its cells ('Size').")
     cell_px = _enlarged(drawn, cell_px)
     boxes = cut(width, height, len(xs), len(ys), cell_px, legend=y_type != "Nothing")
-    drawings = [_with(_with(drawn, y_type, y, ys), x_type, x, xs) for y, x in product(ys, xs)]
+    drawings = [_with(_with(drawn, x_type, x, xs), y_type, y, ys) for y, x in product(ys, xs)]  # x first, as there
     return list(zip(boxes, drawings, strict=True))
 
 
@@ -128,16 +130,21 @@ def _type(drawn: Drawn, axis: str) -> str:
 
 
 def _values(drawn: Drawn, axis: str) -> list[str]:
-    """The values of an axis as the script reads them: separated by commas, quotes allowed, ranges for numbers."""
+    """The values of an axis as the script reads them: separated by commas, quotes allowed, ranges for numbers.
+
+    An empty text is a value too: a LoRA's tag replaced by nothing.
+    """
     kind = _type(drawn, axis)
     if kind == "Nothing":
         return [""]
     written = drawn.parameters.get(f"Fixed {axis} Values") or drawn.parameters.get(f"{axis} Values", "")
     try:
-        values = [v.strip() for v in next(csv.reader(io.StringIO(written), skipinitialspace=True), []) if v.strip()]
+        values = [v.strip() for row in csv.reader(io.StringIO(written), skipinitialspace=True) for v in row]
     except csv.Error:
         values = []
-    if not values:
+    if kind in (*WHOLE_TYPES, *FLOAT_TYPES):
+        values = [value for value in values if value]
+    if not any(values):
         raise GridProblem(f"says nothing in '{axis} Values'.")
     if kind in WHOLE_TYPES:
         values = [each for value in values for each in _spread(value, WHOLE_COUNT, WHOLE_RANGE, whole=True)]
@@ -149,21 +156,24 @@ def _values(drawn: Drawn, axis: str) -> list[str]:
 
 
 def _spread(value: str, counted: re.Pattern[str], stepped: re.Pattern[str], *, whole: bool) -> list[str]:
-    """``1-5`` -> 1 2 3 4 5, ``1-10 (+3)`` -> 1 4 7 10, ``1-10 [4]`` -> 1 4 7 10; anything else stays as it is."""
-    found = counted.fullmatch(value)
-    if found:
-        start, end, n = float(found[1]), float(found[2]), int(found[3])
+    """``1-5`` -> 1 2 3 4 5, ``1-10 (+3)`` -> 1 4 7 10, ``1-10 [4]`` -> 1 4 7 10; anything else stays as it is.
+
+    As the script does it: numpy's arange of floats ends after the end where steps don't meet it (7-8.5 is 7 8 9).
+    """
+    found = counted.fullmatch(value) or stepped.fullmatch(value)
+    if not found:
+        return [value]
+    start, end = float(found[1]), float(found[2])
+    if found.re is counted:
+        n = int(found[3])
         if not 1 <= n <= MOST_CELLS:
             raise GridProblem(f"asks for {n} values in '{value[:40]}'.")
-        points = [start + (end - start) * i / max(1, n - 1) for i in range(n)]
-    elif found := stepped.fullmatch(value):
-        start, end = float(found[1]), float(found[2])
-        step = float(found[3]) if found[3] else (1.0 if end >= start else -1.0)
+        points = np.linspace(start, end, n).tolist()
+    else:
+        step = float(found[3] or 1)
         if step == 0 or abs(end - start) / abs(step) > MOST_CELLS:
             raise GridProblem(f"asks for too many values in '{value[:40]}'.")
-        points = [start + step * i for i in range(max(0, int((end - start) / step + 1e-9)) + 1)]
-    else:
-        return [value]
+        points = np.arange(start, end + (1 if whole else step), step).tolist()
     return [str(int(point)) if whole else f"{point:g}" for point in points]
 
 

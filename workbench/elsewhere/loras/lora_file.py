@@ -27,7 +27,14 @@ from trainer.dialect import (
     place_of,
     wrong_family,
 )
-from workbench.elsewhere.lora_header import LoraFileError, TensorPlace, json_object, read_header, shape_text, shown
+from workbench.elsewhere.loras.lora_header import (
+    LoraFileError,
+    TensorPlace,
+    json_object,
+    read_header,
+    shape_text,
+    shown,
+)
 
 RANK_MOST = 1024  # what the trainer knows
 CONFIG_MOST = 1 << 20  # bytes of adapter_config.json

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypeVar
 
-from workbench.elsewhere.found import Counted, Found, Picture, Problem, Reading
+from workbench.elsewhere.names import Counted
+from workbench.elsewhere.pictures.found import Found, Picture, Reading
+from workbench.elsewhere.problem import Problem
 from workbench.plans.plan import EvalPlan, Prompt
 
 NO_MODEL = "made elsewhere"  # what stands for the base model where no picture names it

@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from workbench.elsewhere.infotext import TextProblem, strength
 from workbench.elsewhere.names import LARGEST_SEED, NameProblem, whole
+from workbench.elsewhere.pictures.infotext import TextProblem, strength
 
 WORDS = {  # what stands for what in a name; a slash in the pattern stands for a folder
     "lora": r"[^/]+?",
@@ -57,9 +57,9 @@ def name_pattern(written: str) -> NamePattern:
     if not told or len(set(told)) < len(told):
         raise PatternProblem(f"The pattern '{written}' needs at least one word such as {{epoch}}, and each only once.")
     if {"epoch", "updates"} <= set(told):
-        raise PatternProblem("A name counts epochs or updates: take one of them, and {any} for the other.")
+        raise PatternProblem(f"The pattern '{written}' counts epochs or updates: take one, and {{any}} for the other.")
     if sum(word in WIDE for word in words) > MOST_WIDE:
-        raise PatternProblem(f"At most {MOST_WIDE} of {{lora}}, {{text}} and {{any}} can be told apart in one name.")
+        raise PatternProblem(f"The pattern '{written}' has more than {MOST_WIDE} of {{lora}}, {{text}} and {{any}}.")
     parts = re.split(r"(\{[^{}]*\})", text)
     expression = "".join(_expression(part[1:-1]) if part.startswith("{") else re.escape(part) for part in parts)
     return NamePattern(written, tuple(told), re.compile(expression), text.count("/"))

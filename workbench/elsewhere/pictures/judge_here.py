@@ -40,7 +40,7 @@ def judge_here(ws: Workspace, db: Database, project_id: int, on_scores: OnScores
                 reason, params = why(error)
                 if reason == "error":
                     raise
-                if reason in no_score.OF_THE_PHOTOS:
+                if reason in no_score.LASTING:
                     no_score.of_job(db, job, reason, params["message"])
                 sentences.append(params["message"])
 

@@ -40,8 +40,8 @@ def read_prompts(file: Path) -> tuple[str, ...]:
 
 def _lines(text: str) -> list[str]:
     """One prompt a line, with options behind: ``photo of zwx woman --n blurry --w 512 --d 42``."""
-    lines = [line.strip() for line in text.splitlines()]
-    return [re.split(r"\s--[a-z]{1,4}\s", line + " ")[0].strip() for line in lines if line and not line.startswith("#")]
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    return [line.split(" --")[0].strip() for line in lines]
 
 
 def _toml(text: str) -> list[str]:

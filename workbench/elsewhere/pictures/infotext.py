@@ -24,19 +24,21 @@ class Lora:
     """A LoRA that a prompt names, and its strength on the image model."""
 
     name: str
-    strength: float
+    strength: float | None  # None = not said
 
 
 @dataclass(frozen=True)
 class Drawn:
     """How a picture was drawn, as its text says; None and empty = not said. ``prompt`` names the LoRAs no more.
 
-    ``written``: the prompt as it stands there; ``parameters``: the whole last line.
+    ``written``: the prompt as it stands there; ``parameters``: the whole last line. ``hashed``: the LoRAs of A1111's
+    line of hashes, which says no strengths, and within a grid may still name those of the cell before.
     """
 
     prompt: str
     written: str = ""
     loras: tuple[Lora, ...] = ()
+    hashed: tuple[Lora, ...] = ()
     negative: str = ""
     seed: int | None = None
     steps: int | None = None
@@ -63,6 +65,7 @@ def parse_infotext(text: str) -> Drawn:
         prompt=without_loras(prompt),
         written=prompt,
         loras=loras_in(prompt),
+        hashed=tuple(Lora(name, None) for name, _ in pairs(parameters.get("Lora hashes", ""))),
         negative=negative,
         seed=_int(parameters, "Seed", LARGEST_SEED),
         steps=_int(parameters, "Steps", 100_000),
@@ -128,7 +131,8 @@ def loras_in(prompt: str) -> tuple[Lora, ...]:
     """The LoRAs of a prompt in its order: <lora:name>, <lora:name:0.8>, <lora:name:TEXT:IMAGE>, <lora:name:unet=0.8>.
 
     As in A1111's extensions-builtin/Lora/extra_networks_lora.py: one number counts for text and image, of two the
-    second is the image model's. Raises TextProblem for a strength that is no number or beyond all use.
+    second is the image model's, and a named one goes before a plain one. Raises TextProblem for a strength that is no
+    number or beyond all use.
     """
     return tuple(Lora(found[1].strip(), _strength(found[0], found[2])) for found in LORA.finditer(prompt))
 
@@ -137,8 +141,8 @@ def _strength(tag: str, options: str) -> float:
     parts = options.split(":")[1:]
     named = dict(part.split("=", 1) for part in parts if "=" in part)
     plain = [part for part in parts if "=" not in part and part.strip()]
-    written = named.get("unet") or (plain[1] if len(plain) > 1 else plain[0] if plain else named.get("te", "1"))
-    return strength(written, tag)
+    text = named.get("te") or (plain[0] if plain else "1")
+    return strength(named.get("unet") or (plain[1] if len(plain) > 1 else text), tag)
 
 
 def strength(written: str, key: str) -> float:

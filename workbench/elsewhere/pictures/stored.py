@@ -6,7 +6,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from db import results, runs
-from workbench.elsewhere.layout import Before, Cell
+from workbench.elsewhere.pictures.layout import Before, Cell
 from workbench.plans.plan import plan_of
 
 Row = dict[str, Any]

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,10 @@ from sqlite_utils import Database
 
 from db import immediate, imports, library, runs
 from workbench import bases
-from workbench.elsewhere.lora_file import CHUNK, LoraFile
-from workbench.elsewhere.lora_header import printable, shown
-from workbench.elsewhere.loras_found import Around, FoundCheckpoint, FoundLoras, FoundRun, LorasError, found_in
+from workbench.elsewhere.half_done import half_done
+from workbench.elsewhere.loras.lora_file import CHUNK, LoraFile
+from workbench.elsewhere.loras.lora_header import printable, shown
+from workbench.elsewhere.loras.loras_found import Around, FoundCheckpoint, FoundLoras, FoundRun, LorasError, found_in
 from workbench.sweep import patterns
 from workbench.words import slug
 from workbench.workspace import Workspace
@@ -86,6 +86,7 @@ def import_loras(
     several a number follows.
     """
     db = ws.open()
+    newest = imports.newest(db, project_id)
     found = look_into_loras(ws, db, project_id, paths, same_base)
     if found.problems:
         raise LorasError("Nothing was imported.", found.problems)
@@ -94,12 +95,13 @@ def import_loras(
     told = [*found.told, *(f"{run.label}: {sentence}" for run in new for sentence in run.told)]
     if not new:
         return ImportedLoras(project_id, None, (), (), 0, already, tuple(told))
-    ws.cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="loras-", dir=ws.cache, ignore_cleanup_errors=True) as folder:
-        copies = _copies([c.file for run in new for c in run.checkpoints if not c.already], Path(folder), on_progress)
+    with half_done(ws.cache) as folder:
+        copies = _copies([c.file for run in new for c in run.checkpoints if not c.already], folder, on_progress)
         moved: list[Path] = []
         try:
             with immediate(db):
+                if imports.newest(db, project_id) != newest:
+                    raise LorasError("Another import into this project ended just now. Import these again.")
                 rows = [_add_run(ws, db, project_id, run, label, copies, moved) for run in new]
                 names = sorted({printable(Path(path).name) for path in paths})
                 detail = {"runs": [row[0] for row in rows], "files": len(copies), "already": len(already), "told": told}
@@ -240,6 +242,7 @@ def _run_of(db: Database, project_id: int, run: FoundRun, label: str) -> tuple[i
         origin="lora",
         unknown=run.unknown,
         apart=f"{run.apart}; {session}" if number > 1 else run.apart,
+        named_base=run.named_base,
     )
     run_id = runs.add_elsewhere(
         db,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from workbench.elsewhere.lora_header import printable
+from workbench.elsewhere.loras.lora_header import printable
 
 OFF = ("", "none", "0", "0.0", "false", "[]", "{}")  # an option that was not used
 PHOTOS_MOST = 1_000_000
@@ -30,6 +30,7 @@ NOT_OURS: dict[str, tuple[str, tuple[str, ...]]] = {
     "ss_caption_dropout_every_n_epochs": ("caption_dropout", ()),
     "ss_num_reg_images": ("repeats", ()),
     "ss_fp8_base": ("mixed_precision", ()),
+    "ss_fp8_base_unet": ("mixed_precision", ()),
     "ss_full_fp16": ("mixed_precision", ()),
     "ss_full_bf16": ("mixed_precision", ()),
 }

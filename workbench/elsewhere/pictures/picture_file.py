@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from workbench.dataset.photo_file import MIN_SIDE_PX, to_rgb
-from workbench.elsewhere.comfyui import parse_comfyui
-from workbench.elsewhere.found import Box, Problem
-from workbench.elsewhere.infotext import Drawn, TextProblem, parse_infotext
+from workbench.elsewhere.pictures.comfyui import parse_comfyui
+from workbench.elsewhere.pictures.found import Box
+from workbench.elsewhere.pictures.infotext import Drawn, TextProblem, parse_infotext
+from workbench.elsewhere.problem import Problem
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -21,6 +22,7 @@ LARGEST_BYTES = 300_000_000
 LARGEST_SIDE_PX = 65_500  # of a grid; a single picture has at most LARGEST_PICTURE_PX
 LARGEST_PICTURE_PX = 8192
 EXIF, USER_COMMENT = 0x8769, 0x9286  # where JPEG and WebP keep what PNG keeps in the chunk "parameters"
+CAMERA = (0x0110, 0x010F)  # where ComfyUI's savers of WebP put "prompt:" and the graph (comfy_extras/nodes_images.py)
 
 
 class BrokenPicture(ValueError):
@@ -115,4 +117,7 @@ def _texts(image: Image.Image) -> dict[str, str]:
         found["parameters"] = written.decode(order, "replace")
     elif isinstance(comment, bytes) and comment.startswith(b"ASCII\0\0\0"):
         found["parameters"] = comment[8:].decode("utf-8", "replace")
+    for tag in CAMERA:
+        if str(image.getexif().get(tag, "")).lower().startswith("prompt:"):
+            found["prompt"] = str(image.getexif()[tag])[len("prompt:") :]
     return found

@@ -2,7 +2,8 @@
 
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,19 @@ from sqlite_utils import Database
 
 from db import immediate, imports, library, runs
 from workbench.bases import NO_BASE
-from workbench.elsewhere.contents import Contents, opened
-from workbench.elsewhere.copies import Copy, OnProgress, write_copies
-from workbench.elsewhere.found import Found, PicturesError, Problem, Reading
-from workbench.elsewhere.infotext import TextProblem, strength
-from workbench.elsewhere.layout import Cell, lay_out
+from workbench.elsewhere.half_done import half_done
 from workbench.elsewhere.names import LARGEST_NUMBER
-from workbench.elsewhere.photos_beside import gather, store_photos
-from workbench.elsewhere.read_pictures import read_pictures
-from workbench.elsewhere.reading import PatternProblem
-from workbench.elsewhere.stored import Stored, stored
-from workbench.elsewhere.write_rows import write_rows
+from workbench.elsewhere.pictures.contents import Contents, opened
+from workbench.elsewhere.pictures.copies import Copy, OnProgress, write_copies
+from workbench.elsewhere.pictures.found import Found, PicturesError, Reading
+from workbench.elsewhere.pictures.infotext import TextProblem, strength
+from workbench.elsewhere.pictures.layout import Cell, lay_out
+from workbench.elsewhere.pictures.photos_beside import gather, store_photos
+from workbench.elsewhere.pictures.read_pictures import read_pictures
+from workbench.elsewhere.pictures.reading import PatternProblem
+from workbench.elsewhere.pictures.stored import Stored, stored
+from workbench.elsewhere.pictures.write_rows import write_rows
+from workbench.elsewhere.problem import Problem
 from workbench.plans.plan import EvalPlan, plan_of
 from workbench.projects import ProjectError, add_project, new_project_problem
 from workbench.workspace import Workspace
@@ -99,9 +102,11 @@ def import_pictures(
     stays unknown whether the LoRAs saw them. ``leave_out``: leave out what is broken instead of stopping.
     Everything is read and copied before the first row; the rows are one transaction. Pictures that are there
     already are not imported again. Raises PicturesError, PhotosError or ProjectError; then nothing was imported.
+    A process that is killed leaves copies in the cache at most, which the next import removes.
     """
     db = ws.open()
     reading = reading or Reading()
+    newest = imports.newest(db, project_id)
     project = _project(db, project_id, new)
     with opened(source) as contents:
         found = _look(contents, reading)
@@ -110,11 +115,13 @@ def import_pictures(
         laid = lay_out(found, reading, project["trigger_word"], before.before)
         if laid.problems and (not leave_out or not laid.cells):
             raise PicturesError(problems=laid.problems)
-        photos = gather(ws, db, project, training, unseen, before.saw_references)
+        with _room():
+            photos = gather(ws, db, project, training, unseen, before.saw_references)
         fresh = [cell for cell in laid.cells if not before.has(cell)]
-        folder = ws.home / "previews" / f"import-{secrets.token_hex(8)}"
-        try:
-            written, broken = write_copies(fresh, folder, on_progress)
+        final = ws.home / "previews" / f"import-{secrets.token_hex(8)}"
+        with half_done(ws.cache) as folder:
+            with _room():
+                written, broken = write_copies(fresh, folder, on_progress)
             if broken and not leave_out:
                 raise PicturesError(problems=broken)
             left_out = (*found.problems, *laid.problems, *broken)
@@ -125,17 +132,48 @@ def import_pictures(
             skipped = (*left_out, *found.skipped)
             if not written and not photos.rows:
                 return Imported(project["id"], None, 0, loras, skipped, (*told, "All of it is there already."))
-            with immediate(db):
-                made = project_id if project_id is not None else _make(db, project, laid.plan)
-                store_photos(ws, db, made, photos)
-                if written:
-                    write_rows(ws, db, made, laid.plan, written, photos.saw_references, before)
-                detail = _detail(found, reading, written, loras, skipped, told)
-                import_id = imports.add_import(db, made, "pictures", contents.title, detail)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+            try:
+                with immediate(db):
+                    if imports.newest(db, project_id) != newest:
+                        raise PicturesError("Another import into this project ended just now. Import these again.")
+                    made = project_id if project_id is not None else _make(db, project, laid.plan)
+                    store_photos(ws, db, made, photos)
+                    if written:
+                        _forget_orphans(db, final.parent)
+                        folder.replace(final)  # under the write lock: what has no row then is nobody's
+                        write_rows(ws, db, made, laid.plan, _moved(written, final), photos.saw_references, before)
+                    detail = _detail(found, reading, written, loras, skipped, told)
+                    import_id = imports.add_import(db, made, "pictures", contents.title, detail)
+            except BaseException:
+                shutil.rmtree(final, ignore_errors=True)
+                raise
     return Imported(made, import_id, len(written), loras, skipped, told)
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """What the disk refuses while copies are written, as a sentence."""
+    try:
+        yield
+    except OSError as error:
+        why = f"The pictures can't be copied ({error.strerror or error})"
+        raise PicturesError(f"{why}. Make room, then import them again.") from error
+
+
+def _moved(written: Sequence[tuple[Cell, Copy]], folder: Path) -> list[tuple[Cell, Copy]]:
+    """Copies under the names that their files have now."""
+    return [
+        (cell, {**copy, "file": folder / copy["file"].name, "thumb": folder / copy["thumb"].name})
+        for cell, copy in written
+    ]
+
+
+def _forget_orphans(db: Database, folder: Path) -> None:
+    """Remove imported pictures of which there is no row: their import was killed before its rows were written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in folder.glob("import-*"):
+        if not imports.has_pictures(db, f"previews/{each.name}/"):
+            shutil.rmtree(each, ignore_errors=True)
 
 
 def _project(db: Database, project_id: int | None, new: NewProject | None) -> Row:

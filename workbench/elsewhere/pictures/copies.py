@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from workbench.dataset.photo_file import MIN_SIDE_PX
-from workbench.elsewhere.found import Problem
-from workbench.elsewhere.layout import Cell
-from workbench.elsewhere.picture_file import BrokenPicture, read_pixels
+from workbench.elsewhere.pictures.layout import Cell
+from workbench.elsewhere.pictures.picture_file import BrokenPicture, read_pixels
+from workbench.elsewhere.problem import Problem
 from workbench.scores.preview_file import write_preview
 
 Copy = dict[str, Any]  # what write_preview says of a picture, its files with the folder's path

@@ -1,37 +1,20 @@
 """What was found in pictures made elsewhere, what is wrong with them, and what only a person can say."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Counted = Literal["epochs", "updates"]
+from workbench.elsewhere.names import Counted
+from workbench.elsewhere.problem import Problem, Refused
+
 AxisKind = Literal["epoch", "updates", "strength", "seed", "prompt", "lora"]
 Box = tuple[int, int, int, int]  # left, top, right, bottom, px
 
 AXIS_KINDS: tuple[AxisKind, ...] = ("epoch", "updates", "strength", "seed", "prompt", "lora")
-TOLD_AT_ONCE = 20  # so many problems are listed in one error
 
 
-@dataclass(frozen=True)
-class Problem:
-    """What is wrong with one file. ``why`` is the rest of a sentence that begins with its name."""
-
-    name: str
-    why: str
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.why}"
-
-
-class PicturesError(ValueError):
-    """Pictures that can't be imported; nothing was. ``problems`` names each file, the text lists them."""
-
-    def __init__(self, text: str = "", problems: Sequence[Problem] = ()) -> None:
-        few = [str(problem) for problem in problems[:TOLD_AT_ONCE]]
-        more = len(problems) - len(few)
-        super().__init__(" ".join([*([text] if text else []), *few, *([f"And {more} more."] if more else [])]))
-        self.problems = tuple(problems)
+class PicturesError(Refused):
+    """Pictures that can't be imported; nothing was."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +29,10 @@ class Axis:
 class Reading:
     """What a person says of a folder where names and texts don't.
 
-    ``pattern``: how names are put together (see workbench/elsewhere/reading.py). ``columns``, ``rows``, ``x``, ``y``:
-    of grids without a text. ``subject``: the stem of the LoRA that is judged, where prompts name several. ``prompts``:
-    their texts, by number. ``strength``: of pictures that name none. ``last``: the number of the LoRA file without
-    a number (kohya calls the last one so), in the count of the others.
+    ``pattern``: how names are put together (see workbench/elsewhere/pictures/reading.py). ``columns``, ``rows``,
+    ``x``, ``y``: of grids without a text. ``subject``: the stem of the LoRA that is judged, where prompts name several.
+    ``prompts``: their texts, by number. ``strength``: of pictures that name none. ``last``: the number of the LoRA file
+    without a number (kohya calls the last one so), in the count of the others.
     """
 
     pattern: str | None = None

@@ -7,9 +7,9 @@ from sqlite_utils import Database
 
 from db import imports, library, results, reuse, runs
 from trainer.config import TrainConfig
-from workbench.elsewhere.copies import Copy
-from workbench.elsewhere.layout import NO_MODEL, Cell, Checkpoint
-from workbench.elsewhere.stored import Stored
+from workbench.elsewhere.pictures.copies import Copy
+from workbench.elsewhere.pictures.layout import NO_MODEL, Cell, Checkpoint
+from workbench.elsewhere.pictures.stored import Stored
 from workbench.plans.plan import EvalPlan, set_plan
 from workbench.sweep import patterns
 from workbench.workspace import Workspace

@@ -12,11 +12,11 @@ from typing import Any
 
 from trainer.config import DEFAULTS, ConfigError, TrainConfig, parse_config
 from trainer.dialect import adapter_config
-from workbench.elsewhere.lora_file import LoraFile, LoraModule
-from workbench.elsewhere.lora_header import printable
+from workbench.elsewhere.loras.lora_file import LoraFile, LoraModule
+from workbench.elsewhere.loras.lora_header import printable
+from workbench.elsewhere.loras.ss_metadata import NETWORK_ARGS, NOT_OURS, Metadata, NotSaid, one, used
+from workbench.elsewhere.loras.ss_optimizer import OptimizerSaid, UnknownOptimizer, read_optimizer
 from workbench.elsewhere.names import lora_number
-from workbench.elsewhere.ss_metadata import NETWORK_ARGS, NOT_OURS, Metadata, NotSaid, one, used
-from workbench.elsewhere.ss_optimizer import OptimizerSaid, UnknownOptimizer, read_optimizer
 
 Shapes = dict[str, tuple[int, ...]]
 

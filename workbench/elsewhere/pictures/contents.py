@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from workbench.dataset.photo_folder import counting_order
-from workbench.elsewhere.found import PicturesError, Problem
-from workbench.elsewhere.picture_file import LARGEST_BYTES, SUFFIXES
-from workbench.elsewhere.prompts_file import is_prompts_file
+from workbench.elsewhere.pictures.found import PicturesError
+from workbench.elsewhere.pictures.picture_file import LARGEST_BYTES, SUFFIXES
+from workbench.elsewhere.pictures.prompts_file import is_prompts_file
+from workbench.elsewhere.problem import Problem
 
 MOST_FILES = 20_000
 MOST_ENTRIES = 100_000  # of an archive, all kinds

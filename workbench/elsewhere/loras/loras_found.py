@@ -3,7 +3,7 @@
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from trainer import fingerprint
@@ -11,24 +11,20 @@ from trainer.base_kind import PICKLES, TornFile
 from trainer.config import TrainConfig, parse_config
 from trainer.layer_shapes import layer_shapes
 from workbench.bases import short
-from workbench.elsewhere.found import TOLD_AT_ONCE, Problem
-from workbench.elsewhere.lora_file import LoraFile, check_layers, read_lora
-from workbench.elsewhere.lora_header import LoraFileError, printable, shown
-from workbench.elsewhere.lora_settings import Said, what_it_says
+from workbench.elsewhere.loras.lora_file import LoraFile, check_layers, read_lora
+from workbench.elsewhere.loras.lora_header import LoraFileError, printable, shown
+from workbench.elsewhere.loras.lora_settings import Said, what_it_says
+from workbench.elsewhere.problem import Problem, Refused
 from workbench.words import counted
 
 FILES_MOST = 500  # at once
 SHORT_HASH = 10  # digits of the hash that A1111 shows; sd-scripts' old ss_sd_model_hash has 8, of a part of the file
 
 
-class LorasError(ValueError):
-    """LoRA files that can't be imported; nothing was. ``problems`` names each file, the text lists them."""
+class LorasError(Refused):
+    """LoRA files that can't be imported; nothing was."""
 
-    def __init__(self, text: str = "", problems: Sequence[Problem] = ()) -> None:
-        few = [f"{problem.name}: {problem.why}" for problem in problems[:TOLD_AT_ONCE]]
-        more = len(problems) - len(few)
-        super().__init__(" ".join([*([text] if text else []), *few, *([f"And {more} more."] if more else [])]))
-        self.problems = tuple(problems)
+    between = ": "
 
 
 @dataclass(frozen=True)
@@ -64,6 +60,7 @@ class FoundRun:
     photos: int | None
     total_updates: int | None
     apart: str
+    named_base: str  # hash or name of an unknown base model, as the file says
     told: tuple[str, ...]
 
     @property
@@ -181,7 +178,7 @@ def _run(group: list[tuple[LoraFile, Said]], around: Around) -> FoundRun:
     name = printable(file.metadata.get("ss_output_name", "").strip()[:80]) or said.stem
     session = said.session or said.stem
     nothing_known = {"optimizer", "learning_rate"} <= unknown.keys()
-    apart = [*said.not_ours, f"photos {said.photos}", *([said.base_name] if "base_model" in unknown else [])]
+    apart = [*said.not_ours, f"photos {said.photos}"]
     if nothing_known:
         apart += [said.session or said.stem, repr(sorted(said.known.items()))]
     return FoundRun(
@@ -195,6 +192,7 @@ def _run(group: list[tuple[LoraFile, Said]], around: Around) -> FoundRun:
         photos=said.photos,
         total_updates=said.total_updates,
         apart="; ".join(apart),
+        named_base=(said.base_hash.lower() or base_file(said.base_name)) if "base_model" in unknown else "",
         told=tuple(told),
     )
 
@@ -224,15 +222,20 @@ def _ordered(group: list[tuple[LoraFile, Said]], around: Around) -> tuple[list[F
 
 
 def is_base(said: Said, around: Around) -> bool:
-    """Whether a file was trained on the project's base: by the name of the base's file, else by its hash."""
-    name = Path(said.base_name.replace("\\", "/")).name.lower()
-    own = Path(around.place).name.lower()
-    if name and name.removesuffix(".safetensors") == own.removesuffix(".safetensors"):
-        return True
+    """Whether a file was trained on the project's base: by its hash where both have one, else by the file's name."""
     hashed = said.base_hash.lower()
-    if len(hashed) < SHORT_HASH:
-        return False
-    own_hashes = [fingerprint.fingerprint(around.place)]
-    if Path(around.place).is_file():
-        own_hashes.append(fingerprint.sha256(Path(around.place)))
-    return any(each.startswith(hashed) for each in own_hashes)
+    if len(hashed) >= SHORT_HASH:
+        own_hashes = [fingerprint.fingerprint(around.place)]
+        if Path(around.place).is_file():
+            own_hashes.append(fingerprint.sha256(Path(around.place)))
+        if any(each.startswith(hashed) for each in own_hashes):
+            return True
+        if Path(around.place).is_file():
+            return False  # many bases are called model.safetensors
+    name = base_file(said.base_name)
+    return bool(name) and name == base_file(around.place)
+
+
+def base_file(name: str) -> str:
+    """The name of a base model's file as names are compared: without folder and suffix."""
+    return PurePosixPath(name.replace("\\", "/")).name.lower().removesuffix(".safetensors")

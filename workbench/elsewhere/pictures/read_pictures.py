@@ -7,14 +7,15 @@ from itertools import product
 from pathlib import PurePosixPath
 
 from workbench.dataset.photo_file import MIN_SIDE_PX
-from workbench.elsewhere.contents import Contents, Item
-from workbench.elsewhere.found import Axis, Found, Picture, Problem, Question, Reading
-from workbench.elsewhere.infotext import Drawn, Lora, TextProblem
-from workbench.elsewhere.names import NameProblem, lora_number, read_name
-from workbench.elsewhere.picture_file import LARGEST_PICTURE_PX, BrokenPicture, Header, read_header
-from workbench.elsewhere.prompts_file import PromptsProblem, read_prompts
-from workbench.elsewhere.reading import NamePattern, Values, name_pattern, values
-from workbench.elsewhere.xyz_grid import GridProblem, cells, cut, is_grid
+from workbench.elsewhere.names import A1111, NameProblem, lora_number, read_name
+from workbench.elsewhere.pictures.contents import Contents, Item
+from workbench.elsewhere.pictures.found import Axis, Found, Picture, Question, Reading
+from workbench.elsewhere.pictures.infotext import Drawn, Lora, TextProblem
+from workbench.elsewhere.pictures.picture_file import LARGEST_PICTURE_PX, BrokenPicture, Header, read_header
+from workbench.elsewhere.pictures.prompts_file import PromptsProblem, read_prompts
+from workbench.elsewhere.pictures.reading import NamePattern, Values, name_pattern, values
+from workbench.elsewhere.pictures.xyz_grid import GridProblem, cells, cut, is_grid
+from workbench.elsewhere.problem import Problem
 
 SAMPLES = ("sample", "samples", "images", "")  # folders that say nothing of the LoRA in them
 SEVERAL = 3  # of a list in a sentence
@@ -28,6 +29,7 @@ class _Reader:
     reading: Reading
     pattern: NamePattern | None
     pictures: list[tuple[Picture, tuple[Lora, ...]]] = field(default_factory=list)  # with all LoRAs that it names
+    hashed: dict[str, tuple[Lora, ...]] = field(default_factory=dict)  # by the picture's name
     unread: list[str] = field(default_factory=list)  # neither name nor text says anything
     schemes: Counter[str] = field(default_factory=Counter)
 
@@ -115,6 +117,7 @@ def _read_single(reader: _Reader, item: Item, header: Header) -> None:
             )
         reader.schemes[header.scheme] += 1
         reader.pictures.append((picture, loras))
+        reader.hashed[item.name] = drawn.hashed
     else:
         reader.unread.append(item.name)
 
@@ -166,7 +169,8 @@ def _named_lora(reader: _Reader, picture: Picture) -> Picture:
     if picture.lora is None:
         if picture.number is None:
             return picture
-        return replace(picture, lora=_folder_name(reader.title, picture.name), lora_name=_counted_name(picture))
+        read = reader.pattern.folders if reader.pattern else 0
+        return replace(picture, lora=_folder_name(reader.title, picture.name, read), lora_name=_counted_name(picture))
     stem, number, counted = lora_number(picture.lora)
     if picture.number is None:
         return replace(picture, lora=stem, lora_name=picture.lora, number=number, counted=counted)
@@ -178,9 +182,13 @@ def _counted_name(picture: Picture) -> str:
     return f"{picture.lora or ''} {what} {picture.number}".strip()
 
 
-def _folder_name(title: str, name: str) -> str:
-    """What a LoRA is called whose pictures don't say: their folder, unless that is called samples."""
-    folders = [part for part in PurePosixPath(name).parts[:-1] if part.lower() not in SAMPLES]
+def _folder_name(title: str, name: str, read: int = 0) -> str:
+    """What a LoRA is called whose pictures don't say: their folder, unless that is called samples.
+
+    ``read``: so many of the folders above the picture have said something else, by a pattern.
+    """
+    above = PurePosixPath(name).parts[:-1]
+    folders = [part for part in above[: len(above) - read] if part.lower() not in SAMPLES]
     folder = folders[-1] if folders else PurePosixPath(title).stem
     return folder if folder.lower() not in SAMPLES else "LoRA"
 
@@ -214,6 +222,7 @@ def _axis_value(axis: Axis, value: str) -> Values:
 
 def _choose_subject(reader: _Reader, problems: list[Problem], notes: list[str]) -> tuple[list[Picture], list[Question]]:
     """Give every picture the one LoRA that is judged; ask where several could be it."""
+    _take_hashed(reader, notes)
     stems: dict[str, set[int | None]] = {}  # LoRA -> its numbers
     together = False  # whether one prompt names several
     for _, loras in reader.pictures:
@@ -233,17 +242,29 @@ def _choose_subject(reader: _Reader, problems: list[Problem], notes: list[str]) 
         else:
             text = "The prompts name several LoRAs. Which one is the subject's?"
             questions.append(Question("subject", text, tuple(sorted(stems))))
-    return [_of_subject(picture, loras, chosen) for picture, loras in reader.pictures], questions
+    usual = reader.reading.strength
+    return [_of_subject(picture, loras, chosen, usual) for picture, loras in reader.pictures], questions
 
 
-def _of_subject(picture: Picture, loras: Sequence[Lora], subject: str | None) -> Picture:
+def _take_hashed(reader: _Reader, notes: list[str]) -> None:
+    """Where no prompt names a LoRA, take those of the lines of hashes: prompts can be stored without their tags."""
+    if not any(reader.hashed.values()) or any(picture.lora or loras for picture, loras in reader.pictures):
+        return
+    reader.pictures = [(picture, reader.hashed.get(picture.name, ())) for picture, _ in reader.pictures]
+    notes.append(
+        f"The prompts name no LoRA, but 'Lora hashes' does: its strength is taken as {reader.reading.strength:g}."
+    )
+
+
+def _of_subject(picture: Picture, loras: Sequence[Lora], subject: str | None, usual: float) -> Picture:
+    """A picture with the LoRA that is judged; ``usual``: its strength where none is said."""
     if picture.lora is not None or not loras:
         return picture
     for lora in loras:
         stem, number, counted = lora_number(lora.name)
         if subject in (None, stem):
             short = PurePosixPath(lora.name.replace("\\", "/")).name.removesuffix(".safetensors")
-            own = {"lora": stem, "lora_name": short, "strength": lora.strength}
+            own = {"lora": stem, "lora_name": short, "strength": usual if lora.strength is None else lora.strength}
             if picture.number is None:
                 own |= {"number": number, "counted": counted}
             return replace(picture, **own)  # type: ignore[arg-type]
@@ -282,8 +303,8 @@ def _questions(reader: _Reader, pictures: Sequence[Picture], asked: Sequence[Que
             Question(
                 "pattern",
                 f"Nothing says how {_few(reader.unread)} {'was' if len(reader.unread) == 1 else 'were'} made. How are "
-                "the names put together? For instance {lora}_{epoch}_{strength}_{seed}_{any}. Is it a grid? Then say "
-                "its columns and rows instead.",
+                f"the names put together? For instance {_likely(reader.unread)}. Is it a grid? Then say its columns "
+                "and rows instead.",
             )
         )
     if pictures and not any(picture.lora for picture in pictures):
@@ -298,6 +319,16 @@ def _questions(reader: _Reader, pictures: Sequence[Picture], asked: Sequence[Que
         text = "Which epoch is the LoRA file without a number?"
         found.append(Question("last", text, needed=False))
     return found
+
+
+def _likely(names: Sequence[str]) -> str:
+    """An example of a pattern; one that fits where A1111 or Forge named pictures and the text inside is lost."""
+    stems = [PurePosixPath(name).stem for name in names]
+    if not all(A1111.fullmatch(stem) for stem in stems):
+        return "{lora}_{epoch}_{strength}_{seed}_{any}"
+    long = all(stem.count("-") > 1 for stem in stems)
+    pattern = "{lora}/{any}-{seed}-{text}" if long else "{lora}/{any}-{seed}"
+    return f"{pattern}, if the folders have the LoRA files' names"
 
 
 def _unnumbered(pictures: Sequence[Picture]) -> list[str]:
