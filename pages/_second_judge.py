@@ -9,8 +9,10 @@ from pages import _shared as shared
 from pages._pictures import picture_grid, show_preview
 from pages._projects import judge
 from workbench import rating, views
+from workbench.charting.judges_chart import judges_chart
 from workbench.findings.analysis import Tables
-from workbench.findings.two_judges import Disagreement, disagreement, judges_chart, judges_grid
+from workbench.findings.two_judges import Disagreement, disagreement
+from workbench.pictures.judges_grid import judges_grid
 from workbench.projects import ProjectError, change_project
 
 SHOWN = 8  # pictures on which two judges are furthest apart

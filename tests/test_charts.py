@@ -12,6 +12,7 @@ from workbench.charting.chart_parts import COLOURS, GREY, LEGEND_ROW_PX, by_patt
 from workbench.findings.analysis import tables
 from workbench.findings.contrast import contrast_table
 from workbench.findings.metrics import METRICS
+from workbench.findings.ranks import rank_correlation
 from workbench.projects import add_project
 from workbench.workspace import Workspace
 
@@ -199,8 +200,8 @@ def test_people_and_the_judge_are_compared_per_rated_picture(read):
 def test_the_rank_correlation_is_spearman_s():
     a, b = pd.Series([1.0, 2.0, 3.0, 4.0, 5.0]), pd.Series([5.0, 6.0, 7.0, 8.0, 7.5])
     # ranks of b: 1, 2, 3, 5, 4; squared differences 0, 0, 0, 1, 1: 1 - 6 x 2 / (5 x 24) = 0.9
-    assert charts.rank_correlation(a, b) == pytest.approx(0.9)
-    assert math.isnan(charts.rank_correlation(a[:2], b[:2]))
+    assert rank_correlation(a, b) == pytest.approx(0.9)
+    assert math.isnan(rank_correlation(a[:2], b[:2]))
 
 
 def test_the_loss_curve_has_a_running_median_and_few_enough_points():

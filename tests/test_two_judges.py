@@ -3,7 +3,9 @@
 import pandas as pd
 import pytest
 
-from workbench.findings.two_judges import disagreement, judges_chart, judges_grid
+from workbench.charting.judges_chart import judges_chart
+from workbench.findings.two_judges import disagreement
+from workbench.pictures.judges_grid import judges_grid
 
 
 def previews(first, second):

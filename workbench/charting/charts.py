@@ -26,6 +26,7 @@ from workbench.charting.chart_parts import (
 from workbench.charting.setting_chart import score_by_setting, setting_notes
 from workbench.findings.contrast import noise_floor
 from workbench.findings.metrics import COSINE_ZERO, METRICS, STRANGERS, ZEROS, Metric, metric_on
+from workbench.findings.ranks import rank_correlation
 
 __all__ = [
     "contrast_chart",
@@ -214,11 +215,6 @@ def human_vs_automatic(
     said = f"Rank correlation {rho:.2f}" if pd.notna(rho) else "No rank correlation yet"
     note = f"{said}, n = {len(rows)} rated previews of {rows['run_id'].nunique()} runs."
     return finish([points], [note], height_for(rows["label"]))
-
-
-def rank_correlation(a: pd.Series, b: pd.Series) -> float:
-    """Spearman's rho: Pearson's correlation of the ranks, ties sharing their mean rank."""
-    return float(a.rank().corr(b.rank())) if len(a) > 2 else float("nan")
 
 
 def loss_curve(points: Sequence[tuple[int, float]]) -> alt.LayerChart:
