@@ -15,6 +15,7 @@ from sqlite_utils import Database
 from db import imports as imports_table
 from db import library, results, runs
 from workbench import bases
+from workbench.cli.elsewhere import score
 from workbench.dataset.photo_file import PhotosError
 from workbench.elsewhere.pictures.found import Axis, PicturesError, Reading
 from workbench.elsewhere.pictures.import_pictures import Imported, NewProject, import_pictures, look_into
@@ -343,8 +344,9 @@ def test_the_shipped_people_are_judged_here(ws: Workspace, tmp_path: Path, subje
     assert {row["status"] for row in scores if row["metric"] == "likeness"} == {"ok"}
     assert {row["status"] for row in scores if row["metric"] == "clip_t"} == {"no_prompt"}
     n = len(scores)
-    judge_here(ws, db, done.project_id)  # nothing is left to do
+    said = score(ws, done.project_id)  # nothing is left to judge: this is the answer of `import-pictures --score`
     assert len(results.scores(db, done.project_id, project["plan_id"])) == n
+    assert said[0].startswith("Best is epoch") and "4 by the whole picture" in said[-1]  # they are train photos
 
 
 # what doesn't

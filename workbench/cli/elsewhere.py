@@ -7,11 +7,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from db import library
 from workbench.cli.shared import Args, Verbs
 from workbench.workspace import Workspace
 
 if TYPE_CHECKING:
     from workbench.elsewhere.pictures.found import Found, Reading
+    from workbench.findings.analysis import Tables
 
 EVERY_S = 2.0  # how often progress is printed
 
@@ -142,7 +144,7 @@ def show_found(args: Args, found: "Found") -> int:
 
 
 def score(ws: Workspace, project_id: int) -> list[str]:
-    """Judge what is not judged yet, and say which cell is best and what it can't be told apart from."""
+    """Judge what is not judged yet; say which cell is best, what it can't be told apart from, and what is copied."""
     from workbench.elsewhere.pictures.judge_here import judge_here
     from workbench.findings.analysis import tables
     from workbench.findings.epoch_map import best_cell, epoch_map
@@ -155,7 +157,17 @@ def score(ws: Workspace, project_id: int) -> list[str]:
     best = best_cell(read, "likeness")
     if best is None:
         return [*why_not, "No picture has a likeness, so there is no best cell."]
-    return [*why_not, *answer(best, METRICS["likeness"], places_of(epoch_map(read, "likeness")))]
+    said = answer(best, METRICS["likeness"], places_of(epoch_map(read, "likeness")))
+    photos = library.photos(db, read.dataset_id, "train") if read.dataset_id else []
+    return [*why_not, *said, *copied_photos(read, photos)]
+
+
+def copied_photos(read: "Tables", photos: list[dict[str, Any]]) -> list[str]:
+    """Which LoRA files copy one training photo, and how many pictures are flagged."""
+    from workbench.pictures.pairs import copies, lora_copies, share_words
+
+    found = copies(read.previews, photos)
+    return [*(lora_copies(read.checkpoints, photos) or []), share_words(found)] if found else []
 
 
 def every(text: Any) -> Any:
