@@ -155,6 +155,7 @@ VIEWS = {
     "Other base or clip skip": lambda: through_other_eyes(db, project, tables, plan),
     "People and judge": people_and_judge,
 }
+OF_PICTURES = ("Epochs x strengths", "People and judge")
 
 st.title("Charts")
 db = shared.open_workbench()
@@ -172,9 +173,11 @@ if not measured:
         shared.nothing_yet("No scores yet. Without a judge they are your marks.", "rate", "Rate")
     shared.nothing_yet("No scores yet. The first points come with the first checkpoint.", "queue", "See the queue")
 shared.reference_notes(db, project)
+# of pictures made elsewhere no setting, weight or number of images is known, and updates only sometimes
+offered = [name for name in VIEWS if name in OF_PICTURES] if plan.elsewhere else list(VIEWS)
 view = st.segmented_control(
     "View",
-    VIEWS,
+    offered,
     default="Epochs x strengths" if views.made_elsewhere(db, project) else "Only one thing differs",
     key="view",
     bind="query-params",

@@ -63,6 +63,12 @@ def made_elsewhere() -> None:
         return
     unknown = views.unknown_settings(run)
     st.markdown("**Train it here**")
+    mine = [each for each in patterns.listed(db, project["id"]) if each.origin is None and each.hash == config.hash]
+    if mine:
+        st.caption(f"Its pattern is here already: {shared.plain(mine[0].label)}. It can be queued on Patterns.")
+        if st.button("Go to Patterns", type="primary", icon=":material/tune:"):
+            shared.go("patterns")
+        return
     told = f"{len(unknown)} settings are not known and start at their defaults" if unknown else "All settings are known"
     st.caption(f"A pattern of its own with the same settings. {told}; look through them before you queue it.")
     if st.button("Train it here", type="primary", icon=":material/content_copy:"):

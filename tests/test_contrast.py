@@ -366,7 +366,7 @@ def test_every_verdict_is_a_sentence_for_every_metric(metric):
 def test_shares_differ_by_points_and_other_scores_in_their_own_unit():
     about = {"a": "A", "b": "B", "low": -0.6, "high": -0.4, "diff": -0.5, "prompts": 4, "noise": 0.1}
     said = verdict("seems_to_matter", {**about, "metric": "face_rate", "change": "x", "n_a": 2, "n_b": 2})
-    assert "50 points lower (worse) (95 % interval -60 points to -40 points" in said and "±10 points" in said
+    assert "50 points lower (worse) (95 % interval -60 to -40 points" in said and "±10 points" in said
 
 
 def test_many_comparisons_come_with_a_warning_and_one_does_not():

@@ -1,5 +1,6 @@
 """What was made elsewhere as a person meets it: the way in, the answer, the scores, and a training that isn't ours."""
 
+import io
 import re
 import shutil
 import subprocess
@@ -8,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from drawn_elsewhere import grid, picture
+from drawn_elsewhere import PARAMETERS, a1111_text, grid, picture, save
 from filled_elsewhere import PROMPTS, fill_elsewhere
 from PIL import Image
 from test_launch import free_port, start
@@ -17,6 +18,7 @@ from test_pages import go, open_app, press, words
 from trainer import EMBEDDED
 from trainer.config import TrainConfig
 from workbench import views
+from workbench.elsewhere.pictures.import_pictures import NewProject, import_pictures
 from workbench.findings.analysis import tables
 from workbench.plans.plan import plan_of
 from workbench.rating import held_back_tokens, rating_set, spread
@@ -96,6 +98,22 @@ def test_a_run_made_elsewhere_shows_no_default_value_as_its_setting(made, monkey
     assert all("download" not in frame.columns for frame in shown)
     assert any("made elsewhere: only its pictures are here" in frame.to_string() for frame in shown)
     assert not any("setting" in frame.columns for frame in shown)  # none is known
+
+
+def test_training_it_here_happens_once_and_then_leads_to_its_pattern(tmp_path, monkeypatch):
+    made = fill_elsewhere(tmp_path)
+    for _ in range(2):
+        app = go(open_app(tmp_path, monkeypatch, run="1"), "run")
+        label = next(one.label for one in app.button if one.label in ("Train it here", "Go to Patterns"))
+        app = press(app, label)
+        assert app.title[0].value == "Patterns"
+    assert label == "Go to Patterns"
+    assert [one.label for one in patterns.listed(made.db, 1)] == ["anna_v2", "anna_v2, trained here"]
+
+
+def test_the_charts_of_imported_pictures_offer_no_view_over_what_is_not_known(made, monkeypatch):
+    app = open_app(made.home, monkeypatch, "charts")
+    assert app.button_group(key="view").options == ["Epochs x strengths", "People and judge"]
 
 
 def test_a_pattern_made_elsewhere_is_not_offered_for_training(made, monkeypatch):
@@ -216,6 +234,62 @@ def test_home_says_before_the_scores_what_its_judges_may_refuse(made, monkeypatc
     db.conn.commit()
     said = words(open_app(made.home, monkeypatch))
     assert "photos of others it refuses" in said and "No scores yet" in said
+
+
+SEED = 975310864213  # long: short ones stand in ids by chance
+TELLS = [
+    "annasecret",
+    "given-name",
+    str(SEED),
+    "0.613",
+    "0.887",
+    "epoch",
+    "strength",
+    "<lora",
+    "safetensors",
+    "Sampler",
+]
+
+
+def told_pictures(folder):
+    """Pictures of two LoRA files whose names, texts and seeds say where they are from."""
+    for number, (lora, strength) in enumerate([("annasecret-000864", 0.613), ("annasecret", 0.887)]):
+        text = a1111_text(
+            f"photo of zwx woman <lora:{lora}:{strength}>", PARAMETERS.replace("Seed: 42", f"Seed: {SEED}")
+        )
+        save(picture(number, 512), folder / f"given-name-{number}.png", parameters=text)
+    return folder
+
+
+@pytest.mark.browser
+def test_nothing_that_the_rate_page_sends_tells_where_an_imported_picture_is_from(tmp_path, page):
+    home = tmp_path / "work"
+    photos = {"training": SUBJECTS / "subject_a" / "train", "unseen": SUBJECTS / "subject_a" / "reference"}
+    new = NewProject("samples", "zwx", "woman", face_judge="none", clip_judge="none")
+    import_pictures(Workspace(home), told_pictures(tmp_path / "pictures"), new=new, **photos)
+    sent, pictures = [], []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda data: sent.append(data)))
+    page.on("response", lambda answer: sent.append(f"{answer.url} {answer.headers}"))
+    page.on("requestfinished", lambda asked: pictures.append(asked) if "/previews/" in asked.url else None)
+    port = free_port()
+    app = start(home, port)
+    assert "Workbench" in app.stdout.readline()
+    try:
+        page.goto(f"http://127.0.0.1:{port}/rate")
+        page.get_by_text("Picture 1 of").wait_for()
+        page.get_by_role("img", name="the picture to rate").wait_for()
+        page.get_by_role("button", name="Skip").click()
+        page.get_by_text("Picture 2 of").wait_for()
+        page.wait_for_load_state("networkidle")
+        bodies = [asked.response().body() for asked in pictures]
+        sent.append(page.content())
+    finally:
+        app.stdin.close()
+        app.wait(40)
+    assert len(bodies) == 2 and not any(Image.open(io.BytesIO(body)).info for body in bodies)
+    everything = b"\n".join(each if isinstance(each, bytes) else each.encode() for each in [*sent, *bodies])
+    assert b"the picture to rate" in everything  # what is looked through is what was sent
+    assert [word for word in TELLS if word.encode() in everything] == []
 
 
 @pytest.mark.browser

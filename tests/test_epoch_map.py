@@ -1,14 +1,16 @@
 """The map of epochs and strengths: figures by hand, the best cell, and what it can't be told apart from."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from filled_elsewhere import EPOCHS, PROMPTS, STRENGTHS, fill_elsewhere, likeness
 
-from workbench.charting.map_chart import map_chart
+from workbench.charting.map_chart import map_chart, notes, told
 from workbench.findings.analysis import tables
 from workbench.findings.epoch_map import base_value, best_cell, epoch_map
-from workbench.findings.map_words import answer, places_of
+from workbench.findings.map_words import answer, ends, places_of
+from workbench.findings.metrics import METRICS
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +141,22 @@ def test_several_of_both_are_fields_and_one_strength_is_a_line(made, tmp_path):
     read = tables(alone.db, alone.project_id)
     line = map_chart(epoch_map(read, "likeness"), read.metric("likeness"), None).to_dict()
     assert [layer["mark"]["type"] for layer in line["layer"]] == ["line", "rule", "point", "text"]
+
+
+def test_of_a_score_without_a_direction_no_cell_is_called_the_best(made):
+    measured = replace(made.metric("likeness"), higher_is_better=None)
+    cells, best = epoch_map(made, "likeness"), best_cell(made, "likeness")
+    said = " ".join([*answer(best, measured, places_of(cells)), *notes(cells, measured)])
+    assert "Nearest to a picture without a LoRA is" in said and "best" not in said.lower()
+    rows = told(cells, measured, best)
+    assert set(rows["sign"]) == {""} and set(rows["means"]) == {"not ranked: neither way is better as such"}
+
+
+def test_the_unit_of_an_interval_is_said_once(made):
+    best = best_cell(made, "likeness")
+    cell = {**best.cell, "value": 0.002, "low": -0.025, "high": 0.029}
+    said = ends(replace(best, cell=cell), METRICS["saturation_change"])
+    assert said.startswith(" (95 % interval -2.5 to +2.9 points, ")
 
 
 def test_a_cell_without_a_value_says_so(made):

@@ -19,6 +19,7 @@ from workbench.elsewhere.loras.import_loras import LorasError, import_loras, loo
 from workbench.elsewhere.loras.lora_file import read_lora
 from workbench.elsewhere.loras.loras_found import Around, found_in
 from workbench.elsewhere.loras.ss_optimizer import OptimizerSaid, UnknownOptimizer, read_optimizer
+from workbench.elsewhere.names import LAST_EPOCH
 from workbench.findings import analysis
 from workbench.keeping import backup, bin, retention
 from workbench.keeping.retention import Rule
@@ -330,7 +331,7 @@ def test_without_metadata_files_are_joined_by_their_names_and_that_is_said(ws, d
     assert [(r["updates"], r["epoch"], r["images_seen"], r["is_last"]) for r in rows] == [
         (2, 2, 0, 0),
         (10, 10, 0, 0),
-        (11, 0, 0, 1),
+        (11, LAST_EPOCH, 0, 1),
     ]
     assert [run["seed"] for run in runs.of_project(db, project)] == [-1, -1]  # not known
 

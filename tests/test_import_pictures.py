@@ -20,6 +20,9 @@ from workbench.dataset.photo_file import PhotosError
 from workbench.elsewhere.pictures.found import Axis, PicturesError, Reading
 from workbench.elsewhere.pictures.import_pictures import Imported, NewProject, import_pictures, look_into
 from workbench.elsewhere.pictures.judge_here import judge_here
+from workbench.findings.epoch_map import places
+from workbench.findings.preview_table import preview_table
+from workbench.pictures.gallery import saved_at
 from workbench.plans.plan import plan_of
 from workbench.projects import ProjectError, add_project, change_project
 from workbench.running import queue
@@ -163,8 +166,21 @@ def test_the_file_without_a_number_is_the_end_of_its_training(ws: Workspace, tmp
     assert any(question.field == "last" and not question.needed for question in look_into(folder).questions)
     done = bring(ws, folder, photos)
     assert sorted(row["updates"] for row in previews(ws, done.project_id)) == [2, 4, 6, 8]
+    read = preview_table(ws.open(), done.project_id)
+    rows = read.sort_values("updates").to_dict("records")
+    assert [saved_at(row) for row in rows] == ["epoch 2", "epoch 4", "epoch 6", "the last file"]
+    assert places(read.sort_values("updates")) == [saved_at(row) for row in rows]
     told = bring(ws, folder, photos, NewProject("b", "zwx", "woman", "none", "none"), reading=Reading(last=10))
-    assert max(row["updates"] for row in previews(ws, told.project_id)) == 10
+    rows = previews(ws, told.project_id)
+    assert saved_at(max(rows, key=lambda row: row["updates"])) == "epoch 10"
+
+
+def test_where_updates_are_counted_no_picture_is_of_epoch_0(ws: Workspace, tmp_path: Path, photos: Path):
+    folder = tmp_path / "pictures"
+    for number, name in enumerate(("anna-step00000500", "anna")):
+        save(picture(number), folder / f"{number}.png", parameters=a1111_text(f"zwx woman <lora:{name}:1>"))
+    rows = previews(ws, bring(ws, folder, photos).project_id)
+    assert sorted((row["updates"], saved_at(row)) for row in rows) == [(500, "500 updates"), (1000, "the last file")]
 
 
 def test_of_several_loras_the_one_that_changes_is_judged_or_it_is_asked(tmp_path: Path):

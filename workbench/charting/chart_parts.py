@@ -50,7 +50,7 @@ def interval_texts(rows: pd.DataFrame, measured: Metric, sign: bool = False) -> 
     """``low`` and ``high`` of each row in words, since a tooltip shows a missing number as 0."""
     show = partial(measured.show_change, sign=True) if sign else measured.show
     ends = zip(rows["low"].astype("float64"), rows["high"].astype("float64"), strict=True)
-    return ["none" if math.isnan(low) else f"{show(low)} to {show(high)}" for low, high in ends]
+    return ["none" if math.isnan(low) else f"{show(low).partition(' ')[0]} to {show(high)}" for low, high in ends]
 
 
 def wrecked_note(rows: pd.DataFrame, metric: str) -> list[str]:

@@ -32,7 +32,9 @@ def map_chart(cells: pd.DataFrame, measured: Metric, best: BestCell | None, base
 
 
 def told(cells: pd.DataFrame, measured: Metric, best: BestCell | None) -> pd.DataFrame:
-    """The cells with all that is written in them."""
+    """The cells with all that is written in them. Where neither way is better no cell is marked."""
+    neither = measured.higher_is_better is None
+    best = None if neither else best
     equal: Collection[tuple[int, float]] = {(r.checkpoint_id, r.strength) for r in best.equals} if best else set()
     keys = [(int(row.checkpoint_id), float(row.strength)) for row in cells.itertuples()]
     sign = [BEST if best and key == best.key else EQUAL if key in equal else "" for key in keys]
@@ -60,12 +62,16 @@ def told(cells: pd.DataFrame, measured: Metric, best: BestCell | None) -> pd.Dat
             else "not measured"
             for row in cells.itertuples()
         ],
-        means=[WORDS.get(mark, WORSE if key in worse else NO_PART) for mark, key in zip(sign, keys, strict=True)],
+        means=[
+            NEITHER if neither else WORDS.get(mark, WORSE if key in worse else NO_PART)
+            for mark, key in zip(sign, keys, strict=True)
+        ],
     )
 
 
 WORDS = {BEST: "the best cell", EQUAL: "can't be told apart from the best cell"}
 WORSE = "worse than the best cell by more than chance"
+NEITHER = "not ranked: neither way is better as such"
 NO_PART = "not compared: too few scored pictures or faces"
 
 
@@ -96,8 +102,12 @@ def fields(rows: pd.DataFrame, measured: Metric) -> alt.LayerChart:
         legend=alt.Legend(orient="bottom", title=None, gradientLength=260, format=measured.number, tickCount=4),
     )
     chart = alt.Chart(rows).encode(x=x, y=y)
-    boxes = chart.mark_rect(cornerRadius=3, stroke="white", strokeWidth=1.5, strokeOpacity=0.6).encode(
-        color=colour, opacity=alt.when(pick).then(alt.value(1.0)).otherwise(alt.value(0.45)), tooltip=tips(measured)
+    chosen = alt.when(pick, empty=False)  # a frame: faded fields would take the digits' contrast
+    boxes = chart.mark_rect(cornerRadius=3).encode(
+        color=colour,
+        stroke=chosen.then(alt.value(COLOURS[5])).otherwise(alt.value("white")),
+        strokeWidth=chosen.then(alt.value(4)).otherwise(alt.value(1.5)),
+        tooltip=tips(measured),
     )
     small = rows["faces"].ne("").any()
     numbers = chart.mark_text(fontSize=13, fontWeight="bold", dy=-6 if small else 0)
@@ -155,7 +165,8 @@ def notes(cells: pd.DataFrame, measured: Metric, base: float = math.nan) -> list
         f"{low}" if low == high else f"{low} to {high}"
         for low, high in ((cells[name].min(), cells[name].max()) for name in ("n_pictures", "n_prompts"))
     )
-    said = [f"{BEST} best. {EQUAL} can't be told apart from it. n = {pictures} pictures of {prompts} prompts a cell."]
+    signs = "" if measured.higher_is_better is None else f"{BEST} best. {EQUAL} can't be told apart from it. "
+    said = [f"{signs}n = {pictures} pictures of {prompts} prompts a cell."]
     if not is_map(cells) and cells["low"].notna().any():
         unit = "prompts" if cells["n_prompts"].max() > 1 else "seeds of the one prompt"
         said.append(f"Bars: 95 % interval over {unit}.")

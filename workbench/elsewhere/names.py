@@ -9,6 +9,8 @@ Counted = Literal["epochs", "updates"]
 
 LARGEST_SEED = 2**63 - 1  # what the database holds; programs draw from 2^32 or 2^53
 LARGEST_NUMBER = 10**9  # of epochs or updates
+LAST_EPOCH = -1.0  # stored of a file without a number: it is its training's last, its epoch isn't known
+THE_LAST = "the last file"  # what such a file is called where others say their epoch
 
 # sd-scripts, library/train_util.py sample_images: NAME_e000010_00_20240101120000_42.png by epochs, without the e by
 # updates; the seed only where the prompt fixes one. Before pull request 1061 of February 2024 the time stood before

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from workbench.elsewhere.names import LAST_EPOCH, THE_LAST
 from workbench.findings.analysis import WRECKED_BELOW, Tables, of_role
 from workbench.findings.contrast import t_interval, told_apart
 from workbench.findings.metrics import METRICS
@@ -137,15 +138,23 @@ def units(values: pd.Series) -> list[float]:
 
 
 def places(table: pd.DataFrame) -> list[str]:
-    """Where in its training each checkpoint was saved: by epochs if all of its run's are whole and apart."""
+    """Where in its training each checkpoint was saved: by epochs if all of its run's are whole and apart.
+
+    A file without a number is the last of its run, and its place among the numbers is never said.
+    """
+    numbered = table[table["epoch"] != LAST_EPOCH]
     by_epoch = {
         run: rows["epoch"].notna().all()
         and bool((rows["epoch"] % 1 == 0).all() and (rows["epoch"] > 0).all())
         and rows["epoch"].nunique() == rows["checkpoint_id"].nunique()
-        for run, rows in table.groupby("run_id")
+        for run, rows in numbered.groupby("run_id")
     }
     return [
-        f"epoch {row.epoch:.0f}" if by_epoch[row.run_id] else f"{int(row.updates):,} updates"
+        THE_LAST
+        if row.epoch == LAST_EPOCH
+        else f"epoch {row.epoch:.0f}"
+        if by_epoch[row.run_id]
+        else f"{int(row.updates):,} updates"
         for row in table.itertuples()
     ]
 

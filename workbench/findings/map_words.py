@@ -29,7 +29,13 @@ def answer(best: BestCell, measured: Metric, places: dict[int, str]) -> list[str
     """The best cell in a few sentences. ``places``: checkpoint -> where in the training it was saved."""
     cell = best.cell
     value = f"{measured.label} {measured.show(cell['value'])}{ends(best, measured)}"
-    said = [f"Best is {cell_name(cell['place'], best.strength)}: {value}."]
+    where = cell_name(cell["place"], best.strength)
+    if measured.higher_is_better is None:
+        return [
+            f"Nearest to a picture without a LoRA is {where}: {value}.",
+            "That alone is no merit: compare likeness.",
+        ]
+    said = [f"Best is {where}: {value}."]
     if not best.rivals:
         return [*said, "It is the only cell, so there is nothing to compare it with."]
     said.append(told_apart(best, places))
@@ -46,7 +52,8 @@ def ends(best: BestCell, measured: Metric) -> str:
     pictures = counted(n, "picture")
     if math.isnan(low):
         return f" ({pictures}: too few for an interval)" if n < 2 or best.by_seeds else f" ({pictures})"
-    return f" (95 % interval {measured.show(low)} to {measured.show(high)}, {pictures})"
+    first = measured.show(low).partition(" ")[0]  # the unit is said once: -2.5 to +2.9 points
+    return f" (95 % interval {first} to {measured.show(high)}, {pictures})"
 
 
 def told_apart(best: BestCell, places: dict[int, str]) -> str:

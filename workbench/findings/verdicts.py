@@ -80,9 +80,9 @@ def interval(params: Mapping[str, Any]) -> str:
     if math.isnan(low) or math.isnan(high):
         return f"the same difference in all {prompts} prompts" if prompts > 1 else "interval not known yet"
     if "diff" not in params:
-        return f"95 % interval {metric.show(low)} to {metric.show(high)}"
+        return f"95 % interval {metric.show(low).partition(' ')[0]} to {metric.show(high)}"
     low, high = (metric.show_change(end, sign=True) for end in (low, high))
-    return f"95 % interval {low} to {high} over {prompts} prompts"
+    return f"95 % interval {low.partition(' ')[0]} to {high} over {prompts} prompts"  # the unit is said once
 
 
 def wrecked_labels(labels: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from workbench.bases import short
+from workbench.elsewhere.names import LAST_EPOCH, THE_LAST
 from workbench.findings.metrics import HUMAN_AXES
 from workbench.plans.plan import EvalPlan
 from workbench.sentences import in_fp32, score_status
@@ -199,7 +200,9 @@ def checkpoint_text(row: Mapping[str, Any]) -> str:
 
 def saved_at(row: Mapping[str, Any]) -> str:
     """When in its training a checkpoint was saved; of one made elsewhere the epoch may be all that is known."""
-    if not row["images_seen"] and pd.notna(row["epoch"]):
+    if row["epoch"] == LAST_EPOCH:
+        return THE_LAST
+    if not row["images_seen"] and pd.notna(row["epoch"]) and row["epoch"] > 0:
         return f"epoch {row['epoch']:g}"
     return f"{int(row['updates']):,} updates"
 

@@ -10,7 +10,7 @@ from db import results
 from workbench.running.progress import Progress, queue_wide
 from workbench.running.waiting import NO_WORKER
 from workbench.sentences import status_word
-from workbench.words import duration
+from workbench.words import counted, duration
 from workbench.workspace import Workspace
 
 EVERY_S = 10.0
@@ -54,7 +54,8 @@ class Terminal:
         if not self.was_finished:
             self.was_finished = True
             self.say(
-                f"{project}: all {now.runs_total} runs ended ({outcomes(now)}), {now.previews_done} previews scored"
+                f"{project}: {'all ' if now.runs_total > 1 else ''}{counted(now.runs_total, 'run')} ended "
+                f"({outcomes(now)}), {now.previews_done} previews scored"
             )
 
 

@@ -17,6 +17,7 @@ from workbench.elsewhere.half_done import half_done
 from workbench.elsewhere.loras.lora_file import CHUNK, LoraFile
 from workbench.elsewhere.loras.lora_header import printable, shown
 from workbench.elsewhere.loras.loras_found import Around, FoundCheckpoint, FoundLoras, FoundRun, LorasError, found_in
+from workbench.elsewhere.names import LAST_EPOCH
 from workbench.sweep import patterns
 from workbench.words import slug
 from workbench.workspace import Workspace
@@ -208,7 +209,7 @@ def _add_run(
             run_id,
             updates=order,
             images_seen=images_seen(run, checkpoint),
-            epoch=checkpoint.epoch or 0.0,
+            epoch=LAST_EPOCH if checkpoint.updates is checkpoint.epoch is None else checkpoint.epoch or 0.0,
             file=ws.relative(target),
             sha256=copy.sha256,
             bytes=copy.bytes,

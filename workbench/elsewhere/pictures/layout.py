@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypeVar
 
-from workbench.elsewhere.names import Counted
+from workbench.elsewhere.names import LAST_EPOCH, Counted
 from workbench.elsewhere.pictures.found import Found, Picture, Reading
 from workbench.elsewhere.problem import Problem
 from workbench.plans.plan import EvalPlan, Prompt
@@ -21,13 +21,15 @@ Placed = tuple[str | None, int, int, int, float, str, int]  # LoRA, place, promp
 class Checkpoint:
     """A LoRA file that pictures show: ``place``, its epoch or update as ``counted`` says, orders it in its run.
 
-    Where only epochs are known they stand in ``updates`` as well; where only updates are, its epoch is 0.
+    Where only epochs are known they stand in ``updates`` as well; where only updates are, its epoch is 0. Of a file
+    without a number ``place`` is assumed: it is good for the order only, and no epoch (``LAST_EPOCH``).
     """
 
     run: str
     place: int
     counted: Counted
     name: str
+    assumed: bool = False
 
     @property
     def updates(self) -> int:
@@ -35,6 +37,8 @@ class Checkpoint:
 
     @property
     def epoch(self) -> float:
+        if self.assumed:
+            return LAST_EPOCH
         return float(self.place) if self.counted == "epochs" else 0.0
 
 
@@ -211,7 +215,8 @@ def _places(pictures: Sequence[Picture], reading: Reading) -> dict[tuple[str, Co
             unit = counted or main
             run = f"{lora}, by updates" if len(both) == 2 and unit == "updates" else lora
             place = number if number is not None else _end([n for c, n in marks if n and (c or main) == main], reading)
-            found[lora, counted, number] = Checkpoint(run, place, unit, names[lora, counted, number])
+            assumed = number is None and reading.last is None
+            found[lora, counted, number] = Checkpoint(run, place, unit, names[lora, counted, number], assumed)
     return found
 
 
