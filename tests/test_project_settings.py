@@ -58,7 +58,7 @@ def test_what_is_not_there_is_refused_and_nothing_is_changed(db, wrong, said):
 
 def test_a_judge_that_can_not_be_used_here_says_why():
     assert judge_problem("face", "embedded") == judge_problem("clip", "embedded") == judge_problem("face", "none") == ""
-    assert "names no CLIP judge" in judge_problem("clip", "ViT-B-32/openai")
+    assert "names no CLIP judge" in judge_problem("clip", "nobody/nothing")
     assert "isn't on this computer" in judge_problem("face", "no_such_pack")
 
 

@@ -37,6 +37,8 @@ def next_step(db: Database, project_id: int, now: Progress, rater: str) -> Step:
         return Step(f"Rate {waiting} previews blind", "rate")
     if now.running or now.runs_queued:
         return Step("Watch the training", "queue")
+    if now.previews_done < now.previews_expected:  # after the training, or of a LoRA file made elsewhere
+        return Step("Watch the previews being made", "queue")
     return Step("See which setting helped", "charts")
 
 
