@@ -56,6 +56,13 @@ def test_a_checkpoint_whose_previews_all_go_back_to_one_photo_is_named(filled):
     assert set(table.loc[~table["is_base"], "copy_verdict"]) == {"one_photo", "none"}
 
 
+def test_a_face_that_is_not_recognisably_the_person_is_no_copy_of_a_photo(filled):
+    write(filled, lambda place: place % 6)
+    write(filled, lambda place: 4, of=last_of(filled))
+    filled.db.execute("update calibrations set threshold = 2")  # no cosine reaches it
+    assert not (checkpoint_table(filled.db, filled.project_id)["copy_verdict"] == "one_photo").any()
+
+
 def test_what_the_base_row_does_too_is_usual(filled):
     write(filled, lambda place: 4)  # the base row's as well: 6 of 6
     table = checkpoint_table(filled.db, filled.project_id)

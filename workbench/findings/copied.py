@@ -43,13 +43,22 @@ def nearest_photos(previews: pd.DataFrame) -> dict[str, list[int]]:
     return {name: [int(photo) for photo in previews[column].dropna()] for name, column in NEAREST.items()}
 
 
+def own_faces(previews: pd.DataFrame) -> list[int]:
+    """Ids of the train photos nearest to the faces that are recognisably the person, or all where that isn't known.
+
+    A face between the base's and the person's is nearest to a hub of the photos without copying it.
+    """
+    return nearest_photos(previews[previews["recognised"] != 0])[FACE]
+
+
 def about(previews: pd.DataFrame, usual: Mapping[str, float]) -> list[Any]:
     """COPIED_COLUMNS of one checkpoint."""
     flagged = previews["copied"]
     if flagged.isna().all():
         return [None] * len(COPIED_COLUMNS)
     several = previews["prompt"].nunique() > 1  # of one prompt all pictures may be laid out alike
-    found = copied_by(nearest_photos(previews), usual) if several else None
+    nearest = nearest_photos(previews) | {FACE: own_faces(previews)}
+    found = copied_by(nearest, usual) if several else None
     said = verdict(found, int((flagged == 1).sum()))
     if found is None:
         return [said, None, None, None, None, None]

@@ -82,7 +82,8 @@ class Eyes:
         faces, look = ({"detail": json.dumps(scale.detail)} for scale in (self.faces, self.look))
         face_flags = [is_face_copy(score.detail, faces) for score in scores]
         picture_flags = [is_picture_copy(score.detail, look) for score in looks]
-        nearest, usual = nearest_photos(scores, looks), self.usual(base_row)
+        own = [score for score in scores if score.value is not None and score.value >= (self.faces.threshold or -1.0)]
+        nearest, usual = {**nearest_photos(scores, looks), FACE: nearest_faces(own)}, self.usual(base_row)
         found = copied_by(nearest, usual)
         each = [concentration(name, nearest[name], usual.get(name)) for name in MEASURES]
         return Trial(
@@ -115,8 +116,13 @@ def nearest_photos(scores: Sequence[ScoreResult], looks: Sequence[ScoreResult]) 
     return {
         LAYOUT: [seen.detail["hash_train_photo"] for seen in looks],
         LOOK: [seen.detail["nearest_train_photo"] for seen in looks],
-        FACE: [score.detail["nearest_train_photo"] for score in scores if score.value is not None],
+        FACE: nearest_faces(scores),
     }
+
+
+def nearest_faces(scores: Sequence[ScoreResult]) -> list[int]:
+    """The train photo whose face is nearest, of each picture with a face."""
+    return [score.detail["nearest_train_photo"] for score in scores if score.value is not None]
 
 
 def shipped(folder: str) -> list[Rgb]:

@@ -3,7 +3,8 @@
 A single preview is held to a strict limit (copying.py), so of a LoRA that has memorised a photo many pass. But their
 nearest training photo is one and the same, by layout (perceptual hash), by look (CLIP) or by face. Previews of a LoRA
 that generalises spread over the photos, most onto one that is nearest to everything, a hub (Radovanovic et al. 2010,
-JMLR 11): hence the test is against the greater of what is usual and a half, never against an even spread.
+JMLR 11): hence the test is against the greater of what is usual and a half, never against an even spread. Callers leave
+out faces that are not recognisably the person: halfway to her, all of them are nearest to one hub.
 
 The rule was made on eight LoRAs and tried on others; figures in docs/validity.md. This module knows no torch.
 """
