@@ -7,6 +7,7 @@ import pytest
 from db import runs
 from workbench.cli import main, parser
 from workbench.cli.photos import judges_for
+from workbench.cli.shared import seed_words
 from workbench.workspace import Workspace
 
 
@@ -122,3 +123,7 @@ def test_doctor_names_device_judges_and_health(cli):
     assert code == 0 and dict(rows)["Database"].startswith("ok")
     assert "precisions" in dict(rows)["Device"]
     assert any(what == "Judge: clip" and "licence" in text for what, text in rows)
+
+
+def test_a_seed_that_is_not_known_is_said_in_words():
+    assert (seed_words(7), seed_words(-1)) == ("seed 7", "seed not known")

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from workbench.cli.shared import Args, Verbs, run_line, run_row, show
+from workbench.cli.shared import Args, Verbs, run_line, run_row, seed_words, show
 from workbench.workspace import Workspace
 
 
@@ -64,7 +64,8 @@ def scores_verb(ws: Workspace, args: Args) -> int:
 def score_line(row: dict[str, Any]) -> str:
     likeness, second = ("-" if row[key] is None else f"{row[key]:.0f}" for key in ("likeness", "second_likeness"))
     clip, look = ("-" if row[key] is None else f"{row[key]:.3f}" for key in ("clip_t", "clip_i"))
-    who = "base row" if row["is_base"] else f"{row['label']}, seed {row['train_seed']:.0f}, update {row['updates']:.0f}"
+    trained = "" if row["is_base"] else f"{row['label']}, {seed_words(row['train_seed'])}, update {row['updates']:.0f}"
+    who = trained or "base row"
     cell = f"{who:44}  prompt {row['prompt']}  seed {row['seed']}"
     looked = f"  on {row['base_model']}, clip skip {row['clip_skip']}" if row["is_variant"] else ""
     other = f"  second judge {second:>4} ({row['second_face_status']})" if row["second_face_status"] else ""

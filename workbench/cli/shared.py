@@ -56,10 +56,15 @@ def run_row(run: dict[str, Any]) -> dict[str, Any]:
 
 def run_line(row: dict[str, Any]) -> str:
     steps = f"{row['step']}/{row['total_steps'] or '?'}"
-    about = f"  run {row['id']:3}  {row['label']:26}  seed {row['seed']}"
+    about = f"  run {row['id']:3}  {row['label']:26}  {seed_words(row['seed'])}"
     notes = ["on all photos"] * bool(row["final"]) + [f"goes on from run {row['continues']}"] * bool(row["continues"])
     said = "; ".join([*notes, row["reason"]] if row["reason"] else notes)
     return f"{about}  {row['status']:9}  {steps:9}  {said}".rstrip()
+
+
+def seed_words(seed: float) -> str:
+    """A training's seed; one that was made elsewhere may not say it (a negative number stands for that)."""
+    return f"seed {seed:.0f}" if seed >= 0 else "seed not known"
 
 
 def by_label(db: Database, project_id: int, label: str) -> int:
