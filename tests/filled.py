@@ -93,6 +93,20 @@ def of_preview_seed(seed: int, plan: EvalPlan) -> float:
     return OF_PREVIEW_SEED if place == 0 else -OF_PREVIEW_SEED if place == 1 else 0.0
 
 
+def add_calibration(db: Database, face: int, dataset_id: int) -> int:
+    """The ends of the likeness scale as that judge sees them."""
+    return results.add_calibration(
+        db,
+        judge_id=face,
+        dataset_id=dataset_id,
+        size_px=SIDE,
+        estimator="mean_of_pairs",
+        real=REAL,
+        strangers=STRANGERS,
+        counts=json.dumps({"train": 6, "reference": 3, "strangers": 20}),
+    )
+
+
 def fill(home: Path, plan: EvalPlan = PLAN, rated: bool = True) -> Filled:
     """3 patterns x 2 seeds x 2 checkpoints, all previews and scores, some ratings, and a base row.
 
@@ -107,16 +121,7 @@ def fill(home: Path, plan: EvalPlan = PLAN, rated: bool = True) -> Filled:
         patterns.clone(db, project_id, baseline, label, **changed) for label, changed in CHANGES.items() if changed
     ]
     face, clip = add_judges(db)
-    calibration = results.add_calibration(
-        db,
-        judge_id=face,
-        dataset_id=dataset_id,
-        size_px=SIDE,
-        estimator="mean_of_pairs",
-        real=REAL,
-        strangers=STRANGERS,
-        counts=json.dumps({"train": 6, "reference": 3, "strangers": 20}),
-    )
+    calibration = add_calibration(db, face, dataset_id)
     plan_id = int(library.project(db, project_id)["plan_id"])
     filled = Filled(ws, db, project_id, dataset_id, plan_id, (baseline, *others), (), face, clip, calibration)
     add_previews(filled, plan, None, 0, 0, 0)

@@ -1,9 +1,8 @@
 """A workspace with pictures made elsewhere, with known numbers: epochs x strengths, some cells ragged or missing."""
 
-import json
 from pathlib import Path
 
-from filled import REAL, SIDE, STRANGERS, Filled, add_dataset, add_judges, add_scores, draw_portrait
+from filled import SIDE, Filled, add_calibration, add_dataset, add_judges, add_scores, draw_portrait
 from sqlite_utils import Database
 
 from db import results, runs
@@ -49,16 +48,7 @@ def fill_elsewhere(
     project_id = add_project(db, "samples", "zwx", "woman", plan=plan)
     dataset_id = add_dataset(ws, db, project_id)
     face, clip = add_judges(db)
-    calibration = results.add_calibration(
-        db,
-        judge_id=face,
-        dataset_id=dataset_id,
-        size_px=SIDE,
-        estimator="mean_of_pairs",
-        real=REAL,
-        strangers=STRANGERS,
-        counts=json.dumps({"train": 6, "reference": 3, "strangers": 20}),
-    )
+    calibration = add_calibration(db, face, dataset_id)
     pattern = patterns.add_made_elsewhere(
         db,
         project_id,
