@@ -7,12 +7,13 @@ from sqlite_utils import Database
 
 from pages import _shared as shared
 from pages._pictures import picture_grid, show_preview
-from workbench import rating, sentences
+from workbench import sentences
 from workbench.findings.analysis import Tables
 from workbench.findings.matrix import families, matrix
 from workbench.pictures import gallery
 from workbench.plans.plan import EvalPlan
 from workbench.plans.wanted import SETTINGS
+from workbench.rating import pool
 
 
 def through_other_eyes(db: Database, project: dict[str, Any], tables: Tables, plan: EvalPlan) -> None:
@@ -42,7 +43,7 @@ def through_other_eyes(db: Database, project: dict[str, Any], tables: Tables, pl
     if table.empty:
         st.info("Nothing rendered yet: this is about last checkpoints, and variants are made when the queue is idle.")
         return
-    held = rating.held_back_tokens(db, project, shared.rater())
+    held = pool.held_back_tokens(db, project, shared.rater())
     for family, rows in table.groupby("family", sort=False):
         grid = gallery.matrix_grid(rows, setting, everything, prompt, gallery.shown_seeds(plan)[-1], held)
         picked = picture_grid(grid, 192, None, f"matrix-{family}")

@@ -8,12 +8,13 @@ from sqlite_utils import Database
 from pages import _shared as shared
 from pages._pictures import picture_grid, show_preview
 from pages._projects import judge
-from workbench import rating, views
+from workbench import views
 from workbench.charting.judges_chart import judges_chart
 from workbench.findings.analysis import Tables
 from workbench.findings.two_judges import Disagreement, disagreement
 from workbench.pictures.judges_grid import judges_grid
 from workbench.projects import ProjectError, change_project
+from workbench.rating import pool
 
 SHOWN = 8  # pictures on which two judges are furthest apart
 
@@ -48,7 +49,7 @@ def where_they_disagree(db: Database, project: dict[str, Any], tables: Tables) -
     event = st.altair_chart(chart, key="two-judges", height=chart.height, on_select="rerun", selection_mode="pick")
     picked = [point["preview_id"] for point in event.selection.get("pick", [])]
     st.markdown(shared.plain(faces_seen(found, first, second)))
-    held = rating.held_back_tokens(db, project, shared.rater())
+    held = pool.held_back_tokens(db, project, shared.rater())
     free = found.rows[~found.rows["token"].isin(list(held))]
     rows = free[free["preview_id"].isin(picked)] if picked else free.head(SHOWN)
     st.markdown("**The chosen picture**" if picked else "**Furthest apart**")

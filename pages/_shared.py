@@ -9,10 +9,11 @@ import pandas as pd
 import streamlit as st
 from sqlite_utils import Database
 
-from workbench import rating, views
+from workbench import views
 from workbench.findings import analysis
 from workbench.pictures.gallery import Grid, with_photos
 from workbench.plans.plan import plan_of
+from workbench.rating import pool
 from workbench.running import queue
 from workbench.running.device import DeviceInfo
 from workbench.running.progress import Progress
@@ -92,7 +93,7 @@ def reference(db: Database, project: dict[str, Any]) -> list[dict[str, Any]]:
 
 def held_back(db: Database, project: dict[str, Any], key: str) -> set[str]:
     """Tokens of the pictures that wait to be rated, unless they are asked for all the same by a switch."""
-    held = rating.held_back_tokens(db, project, rater())
+    held = pool.held_back_tokens(db, project, rater())
     if held and st.toggle(
         f"Show the {len(held)} pictures that wait to be rated",
         key=key,

@@ -11,13 +11,14 @@ from pages._article import author_marks
 from pages._map import answer_in_map
 from pages._matrix import through_other_eyes
 from pages._pictures import picture_grid, show_preview
-from workbench import rating, views
+from workbench import views
 from workbench.charting import charts, checkpoint_charts
 from workbench.findings.contrast import contrast_table
 from workbench.findings.metrics import METRICS
 from workbench.findings.verdicts import exploratory
 from workbench.pictures import gallery
 from workbench.plans.plan import plan_of
+from workbench.rating import pool
 from workbench.sweep import settings
 
 ROW_PX, FRAME_PX = 38, 170  # a row of the pairs' chart; its axis, legend and notes
@@ -36,7 +37,7 @@ def pictures(column: str, values: list[Any], metric: str, key: str) -> None:
     previews = tables.previews[tables.previews["is_base"] | tables.previews[column].isin(values)]
     seeds = () if column == "preview_id" else gallery.shown_seeds(plan)
     chosen = gallery.choose(previews, plan, roles=ROLES[METRICS[metric].role], seeds=seeds)
-    held = rating.held_back_tokens(db, project, shared.rater())
+    held = pool.held_back_tokens(db, project, shared.rater())
     grid = shared.with_reference(db, project, gallery.preview_grid(chosen, plan, held))
     picked = picture_grid(grid, 128, None, key)
     if picked:

@@ -12,13 +12,14 @@ from pages._map import answer_in_map
 from pages._pictures import picture_grid
 from pages._projects import demo_button, new_project
 from pages._sources import problem_list
-from workbench import rating, views
+from workbench import views
 from workbench.charting import charts
 from workbench.findings.best import best_so_far
 from workbench.findings.verdicts import verdict
 from workbench.next_step import next_step
 from workbench.pictures import gallery
 from workbench.plans.plan import plan_of
+from workbench.rating import pool
 from workbench.running.progress import Progress, progress
 from workbench.sweep import preflight
 from workbench.words import counted, duration
@@ -98,7 +99,7 @@ def best(db: Database, project: dict[str, Any]) -> None:
         return
     st.subheader(f"Best so far: {shared.plain(found.label)}")
     st.markdown(shared.plain(verdict(found.wording, found.params)))
-    held = rating.held_back_tokens(db, project, shared.rater())
+    held = pool.held_back_tokens(db, project, shared.rater())
     grid = gallery.checkpoint_grid(tables.previews, plan, found.checkpoint_ids[:1], held)
     picture_grid(shared.with_reference(db, project, grid), 128, None, "best")
     st.caption(tables.metric(found.metric).meaning)

@@ -8,11 +8,12 @@ from sqlite_utils import Database
 
 from pages import _shared as shared
 from pages._pictures import picture_grid
-from workbench import rating, sentences, views
+from workbench import sentences, views
 from workbench.charting import charts
 from workbench.keeping import bin
 from workbench.pictures import gallery
 from workbench.plans.plan import plan_of
+from workbench.rating import pool
 from workbench.running import hours, queue, run_log
 from workbench.running.progress import Progress, progress
 from workbench.words import duration
@@ -197,7 +198,7 @@ def samples(db: Database, run: dict[str, Any]) -> None:
     if own.empty:
         return
     plan = plan_of(db, project["id"])
-    held = rating.held_back_tokens(db, project, shared.rater())
+    held = pool.held_back_tokens(db, project, shared.rater())
     picture_grid(
         gallery.preview_grid(gallery.choose(own, plan, seeds=gallery.shown_seeds(plan)), plan, held),
         96,

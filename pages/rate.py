@@ -8,8 +8,9 @@ from sqlite_utils import Database
 
 from pages import _shared as shared
 from pages._pictures import always_in_view, big_picture, picture_flow, scale_marks
-from workbench import rating, views
+from workbench import views
 from workbench.pictures import gallery
+from workbench.rating import old as rating
 
 NOT_SET = "not set"
 MARKS = [NOT_SET, *range(101)]

@@ -10,11 +10,12 @@ from pages import _shared as shared
 from pages._checkpoints import checkpoint_measurements
 from pages._pictures import picture_grid, show_preview
 from pages._settings import one_change
-from workbench import rating, sentences, views
+from workbench import sentences, views
 from workbench.charting import charts
 from workbench.keeping import bin
 from workbench.pictures import gallery
 from workbench.plans.plan import plan_of
+from workbench.rating import pool
 from workbench.running import queue, run_log
 from workbench.sweep import patterns, settings
 from workbench.words import duration
@@ -165,7 +166,7 @@ def pictures() -> None:
     own = gallery.choose(
         table[table["is_base"] | (table["run_id"] == run["id"])], plan, seeds=gallery.shown_seeds(plan)
     )
-    held = rating.held_back_tokens(db, project, shared.rater())
+    held = pool.held_back_tokens(db, project, shared.rater())
     picked = picture_grid(gallery.preview_grid(own, plan, held), 96, None, "run-pictures")
     if picked:
         row = table[table["token"] == picked].iloc[0].to_dict()

@@ -8,9 +8,10 @@ from pages import _shared as shared
 from pages._copies import copied_photos
 from pages._pictures import fact_table
 from pages._second_judge import choose_second, where_they_disagree
-from workbench import rating, views
+from workbench import views
 from workbench.findings.metrics import METRICS
 from workbench.plans.plan import plan_of
+from workbench.rating import pool
 from workbench.scores import judge_facts
 
 
@@ -84,4 +85,4 @@ copied_photos(db, project, tables)
 st.subheader("A second judge of faces")
 second()
 st.subheader("What else changes in the pictures")
-looks(rating.held_back_tokens(db, project, shared.rater()))
+looks(pool.held_back_tokens(db, project, shared.rater()))

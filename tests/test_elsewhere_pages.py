@@ -21,7 +21,7 @@ from workbench import views
 from workbench.elsewhere.pictures.import_pictures import NewProject, import_pictures
 from workbench.findings.analysis import tables
 from workbench.plans.plan import plan_of
-from workbench.rating import held_back_tokens, rating_set, spread
+from workbench.rating.pool import held_back_tokens, rating_set, spread
 from workbench.sweep import patterns
 from workbench.workspace import Workspace
 

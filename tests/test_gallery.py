@@ -4,9 +4,9 @@ import pytest
 from filled import PLAN, fill, likeness
 
 from db import library, runs
-from workbench import rating
 from workbench.findings.analysis import tables
 from workbench.pictures import gallery
+from workbench.rating import pool
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_broken_pictures_say_what_is_wrong_in_place_of_a_score(grid):
 
 
 def test_what_waits_to_be_rated_names_neither_its_picture_nor_its_score(full, previews):
-    held = rating.held_back_tokens(full.db, library.project(full.db, full.project_id), "me")
+    held = pool.held_back_tokens(full.db, library.project(full.db, full.project_id), "me")
     grid = gallery.preview_grid(previews, PLAN, held)
     waiting = [tile for row in grid.rows for tile in row.tiles if tile.waits]
     assert len(waiting) == len(held) == 23

@@ -16,10 +16,10 @@ from test_launch import free_port, start
 
 from db import library, ratings, results, runs
 from trainer.config import parse_config
-from workbench import rating
 from workbench.dataset.photos import add_photos
 from workbench.plans.plan import plan_of
 from workbench.projects import add_project
+from workbench.rating import old as rating
 from workbench.running import queue
 from workbench.sweep import patterns
 from workbench.sweep.article import TOOL_PLAN

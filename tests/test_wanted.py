@@ -5,7 +5,6 @@ from filled import PLAN, fill
 
 from db import library, results, runs
 from trainer.config import TrainConfig
-from workbench import rating
 from workbench.findings.analysis import tables
 from workbench.findings.contrast import contrast_table, noise_floor
 from workbench.findings.matrix import matrix
@@ -14,6 +13,7 @@ from workbench.pictures import gallery
 from workbench.plans.missing import fill_jobs
 from workbench.plans.plan import EvalPlan, Prompt, Variant, plan_of, set_plan
 from workbench.plans.wanted import Eyes, main_eyes, other_eyes, wanted
+from workbench.rating import pool
 from workbench.scores.missing_scores import score_jobs
 from workbench.sweep import patterns
 
@@ -172,7 +172,7 @@ def test_variants_stay_out_of_every_headline_figure_and_stand_in_a_matrix(full):
 def test_people_rate_the_main_view_only(full):
     look_through(full, PLAN.model_copy(update={"variants": (Variant(clip_skip=1), Variant(clip_skip=2))}), 30.0)
     table = preview_table(full.db, full.project_id).set_index("token")
-    rated = [row["token"] for row in rating.rating_set(full.db, project_of(full))]
+    rated = [row["token"] for row in pool.rating_set(full.db, project_of(full))]
     assert len(rated) > 20 and not table.loc[rated, "is_variant"].any()
 
 
@@ -192,7 +192,7 @@ def test_a_final_run_is_shown_and_never_judged_for_likeness_nor_compared(full):
     assert set(final["face_status"]) == {"final_run"} and final["likeness"].isna().all()
     assert full.run_ids[0] not in set(after.checkpoints["run_id"]) | set(after.runs["run_id"])
     assert noise_floor(after.checkpoints, "likeness").df == noise_floor(before.checkpoints, "likeness").df - 1
-    assert full.run_ids[0] not in {row["run_id"] for row in rating.rating_set(full.db, project_of(full))}
+    assert full.run_ids[0] not in {row["run_id"] for row in pool.rating_set(full.db, project_of(full))}
 
 
 # what an earlier plan has already
@@ -234,17 +234,17 @@ def test_a_base_row_is_taken_over_whatever_the_strength(full):
 def test_marks_stay_with_a_picture_when_the_plan_changes(tmp_path):
     full = fill(tmp_path)  # rated
     marked = preview_table(full.db, full.project_id)["n_marks"].sum()
-    waiting = len(rating.waiting(full.db, project_of(full), "me"))
+    waiting = len(pool.waiting(full.db, project_of(full), "me"))
     plan = EvalPlan(**{**PLAN.model_dump(), "seeds": (101, 102, 103)})
     set_plan(full.db, full.project_id, plan)
     assert list(fill_jobs(full.ws, full.db, project_of(full)))
     assert plan_of(full.db, full.project_id) == plan
     table = preview_table(full.db, full.project_id)
     assert table["n_marks"].sum() == marked > 0
-    assert len(rating.waiting(full.db, project_of(full), "me")) == waiting
+    assert len(pool.waiting(full.db, project_of(full), "me")) == waiting
     while (item := rating.next_to_rate(full.db, project_of(full), "me", "s")).is_repeat:
         rating.skip(full.db, item, "me", "s", 0.0)
     rating.save(full.db, item, "me", "s", {"likeness": 40.0}, 0.0)
-    assert len(rating.waiting(full.db, project_of(full), "me")) == waiting - 1
+    assert len(pool.waiting(full.db, project_of(full), "me")) == waiting - 1
     set_plan(full.db, full.project_id, PLAN)  # a mark given under the new plan counts under the old one
-    assert len(rating.waiting(full.db, project_of(full), "me")) == waiting - 1
+    assert len(pool.waiting(full.db, project_of(full), "me")) == waiting - 1

@@ -6,8 +6,8 @@ from typing import Any
 from sqlite_utils import Database
 
 from db import library
-from workbench import rating
 from workbench.plans.plan import plan_of
+from workbench.rating import pool
 from workbench.running.progress import Progress
 from workbench.sweep import patterns
 
@@ -32,7 +32,7 @@ def next_step(db: Database, project_id: int, now: Progress, rater: str) -> Step:
         return Step("Add the first pattern", "patterns")
     if not now.runs_total:
         return Step("Queue the patterns", "patterns")
-    waiting = len(rating.waiting(db, project, rater))
+    waiting = len(pool.waiting(db, project, rater))
     if waiting:
         return Step(f"Rate {waiting} previews blind", "rate")
     if now.running or now.runs_queued:
@@ -44,7 +44,7 @@ def next_step(db: Database, project_id: int, now: Progress, rater: str) -> Step:
 
 def elsewhere_step(db: Database, project: dict[str, Any], rater: str) -> Step:
     """The same where all pictures were made elsewhere: nothing is trained."""
-    waiting = len(rating.waiting(db, project, rater))
+    waiting = len(pool.waiting(db, project, rater))
     if waiting:
         return Step(f"Rate {waiting} pictures blind", "rate")
     return Step("Look at all pictures", "gallery")

@@ -97,11 +97,11 @@ def matrix_line(row: dict[str, Any]) -> str:
 
 
 def sheet_verb(ws: Workspace, args: Args) -> int:
-    from workbench import rating
     from workbench.findings.analysis import tables
     from workbench.pictures import contact_sheet
     from workbench.plans.plan import plan_of
     from workbench.projects import find_project
+    from workbench.rating import pool
     from workbench.scores.preview_file import save
 
     db = ws.open()
@@ -109,7 +109,7 @@ def sheet_verb(ws: Workspace, args: Args) -> int:
     file = args.file.expanduser()
     if file.suffix.lower() != ".png":
         raise ValueError(f"The picture is a PNG file: call it {file.with_suffix('.png').name}.")
-    held = rating.held_back_tokens(db, project, args.hide_from) if args.hide_from else set()
+    held = pool.held_back_tokens(db, project, args.hide_from) if args.hide_from else set()
     seeds = args.seeds or plan_of(db, project["id"]).seeds[-1:]
     sheet = contact_sheet.sheet_of(ws, db, project, tables(db, project["id"]), seeds, held)
     if not sheet.lines:
