@@ -32,7 +32,7 @@ pages = {
         page("gallery", "Gallery", "grid_view"),
         page("scores", "Scores", "scoreboard"),
     ],
-    "Learn": [page("charts", "Charts", "bar_chart")],
+    "Learn": [page("charts", "Charts", "bar_chart"), page("people", "People", "groups")],
 }
 current = st.navigation(pages)
 with st.sidebar:

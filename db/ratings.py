@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from db.library import Row, inserted
+from db.library import Row, inserted, one
 
 # An event of what was asked of a picture, or of a whole item; those of runs in the bin come back with their runs.
 OF_PROJECT = """
@@ -54,14 +54,45 @@ def of_sitting(db: Database, sitting_id: int) -> list[Row]:
     )
 
 
+def in_short(db: Database, rater: str, session: str) -> list[tuple[Any, ...]]:
+    """All events of a sitting (``session``: its token), oldest first, as plain tuples: id, item_id, event, undoes,
+    shown_at, answered_at."""
+    return db.execute(
+        "select id, item_id, event, undoes, shown_at, answered_at from ratings "
+        "where rater = ? and session = ? and item_id is not null order by id",
+        [rater, session],
+    ).fetchall()
+
+
+def of_item(db: Database, item_id: int) -> list[Row]:
+    """All events on one item, oldest first."""
+    return list(db.query("select * from ratings where item_id = :item order by id", {"item": item_id}))
+
+
+def last_answer(db: Database, project_id: int, rater: str, mode: str) -> float | None:
+    """When this rater last answered in a mode (seconds since 1970); None = never."""
+    row = one(
+        db,
+        """
+        select max(e.answered_at) as last from sittings s
+        join rating_items i on i.sitting_id = s.id join ratings e on e.item_id = i.id
+        where s.project_id = :project and s.rater = :rater and s.mode = :mode and e.event <> 'undo'
+        """,
+        {"project": project_id, "rater": rater, "mode": mode},
+    )
+    return row["last"] if row else None
+
+
 def marks(db: Database, project_id: int) -> list[Row]:
     """Marks of single pictures that stand (given and not undone), warm-ups apart: preview_id, rater, axis, value,
-    is_repeat, answered_at, id, session, position, mode, and the checkpoint that was seen (null = the base alone)."""
+    is_repeat, answered_at, id, session, position, mode, item_id and first_item (of a repeat: its first time; both null
+    before there were sittings), prompt, and the checkpoint that was seen (null = the base alone)."""
     return list(
         db.query(
             f"""
             select e.id, e.preview_id, e.rater, e.session, e.axis, e.value, e.is_repeat, e.position, e.shown_at,
-                   e.answered_at, v.checkpoint_id, ifnull(s.mode, 'single') as mode
+                   e.answered_at, v.checkpoint_id, v.prompt, e.item_id, ifnull(i.repeats, i.id) as first_item,
+                   ifnull(s.mode, 'single') as mode
             {OF_PROJECT} and e.event = 'rate' and e.preview_id is not null {STANDS} {COUNTS} order by e.id
             """,
             {"project": project_id},
@@ -91,8 +122,8 @@ def choices(db: Database, project_id: int) -> list[Row]:
     answered_at, id. A grid has two events, its best and its worst."""
     rows = db.query(
         f"""
-        select e.id, e.item_id, ifnull(i.repeats, i.id) as first_item, s.mode, i.previews, e.preview_id, e.said, e.rater,
-               e.is_repeat, e.session, e.position, e.shown_at, e.answered_at
+        select e.id, e.item_id, ifnull(i.repeats, i.id) as first_item, s.mode, i.previews, e.preview_id, e.said,
+               e.rater, e.is_repeat, e.session, e.position, e.shown_at, e.answered_at
         {OF_PROJECT} and e.event = 'choose' {STANDS} {COUNTS} order by e.id
         """,
         {"project": project_id},

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from sqlite_utils import Database
@@ -60,6 +60,16 @@ def preview_by_token(db: Database, token: str) -> Row | None:
     return one(db, "select * from previews where token = :token", {"token": token})
 
 
+def first_drawn(db: Database, project_id: int, tokens: Collection[str]) -> set[int]:
+    """The ids of previews by their tokens; of a picture that an earlier plan has as well, the id it had there."""
+    rows = db.query(
+        "select ifnull(same_as, id) as id from previews "
+        "where project_id = :project and token in (select value from json_each(:tokens))",
+        {"project": project_id, "tokens": json.dumps(sorted(tokens))},
+    )
+    return {row["id"] for row in rows}
+
+
 def preview(db: Database, preview_id: int) -> Row | None:
     return one(db, "select * from previews where id = :id", {"id": preview_id})
 
@@ -105,6 +115,39 @@ def previews(db: Database, project_id: int, plan_id: int) -> list[Row]:
             order by r.pattern_id, r.seed, c.updates, v.prompt, v.seed, v.strength
             """,
             {"project": project_id, "plan": plan_id},
+        )
+    )
+
+
+def shown(db: Database, project_id: int) -> list[Row]:
+    """What every preview of a project shows, under whichever plan: id, checkpoint_id (null = the base alone), prompt,
+    text, seed, strength. Runs in the bin are left out."""
+    return list(
+        db.query(
+            """
+            select v.id, v.checkpoint_id, v.prompt, v.text, v.seed, v.strength from previews v
+            left join checkpoints c on c.id = v.checkpoint_id left join runs r on r.id = c.run_id
+            where v.project_id = :project and r.deleted_at is null
+            """,
+            {"project": project_id},
+        )
+    )
+
+
+def all_previews(db: Database, project_id: int) -> list[Row]:
+    """The previews of a project under every plan, also of runs in the bin, with run, pattern and checkpoint."""
+    return list(
+        db.query(
+            """
+            select v.id, v.token, v.checkpoint_id, v.prompt, v.text, v.seed, v.strength, c.run_id, c.updates,
+                   r.pattern_id, r.seed as train_seed, n.label
+            from previews v
+            left join checkpoints c on c.id = v.checkpoint_id
+            left join runs r on r.id = c.run_id
+            left join pattern_names n on n.pattern_id = r.pattern_id and n.project_id = v.project_id
+            where v.project_id = :project
+            """,
+            {"project": project_id},
         )
     )
 

@@ -20,7 +20,10 @@ def copied_photos(db: Database, project: dict[str, Any], tables: Tables, flagged
     ``flagged_only``: nothing else is shown, as on Home.
     """
     photos = views.photos(db, project["dataset_id"], "train") if project["dataset_id"] else []
-    found = copies(tables.previews, photos, shared.held_back(db, project, "reveal copies"))
+    every = copies(tables.previews, photos)
+    seen = every and (every.flagged if flagged_only else every.pairs)
+    here = [pair.token for pair in (seen or ())[: None if st.session_state.get("all pairs") else AT_ONCE]]
+    found = copies(tables.previews, photos, shared.held_back(db, project, "reveal copies", here))
     if found is None:
         if not flagged_only:
             st.caption("Not measured yet: it comes with the scores, and needs training photos with faces.")

@@ -95,7 +95,7 @@ def cell_pictures(
     chosen = previews[in_cells(previews, keys) | previews["is_base"]]
     one = keys[0] == best.key and len(keys) == 1
     st.markdown(f"**{'The best cell' if one else 'The chosen cell'}**" if len(keys) == 1 else "**The chosen cells**")
-    grid = gallery.preview_grid(chosen, plan, shared.held_back(db, project, "reveal in map"))
+    grid = gallery.preview_grid(chosen, plan, shared.held_back(db, project, "reveal in map", chosen["token"]))
     picked = picture_grid(shared.with_reference(db, project, grid), 128, None, "map-pictures")
     if picked:
         row = previews[previews["token"] == picked].iloc[0].to_dict()

@@ -13,7 +13,6 @@ from workbench.findings.matrix import families, matrix
 from workbench.pictures import gallery
 from workbench.plans.plan import EvalPlan
 from workbench.plans.wanted import SETTINGS
-from workbench.rating import pool
 
 
 def through_other_eyes(db: Database, project: dict[str, Any], tables: Tables, plan: EvalPlan) -> None:
@@ -43,9 +42,12 @@ def through_other_eyes(db: Database, project: dict[str, Any], tables: Tables, pl
     if table.empty:
         st.info("Nothing rendered yet: this is about last checkpoints, and variants are made when the queue is idle.")
         return
-    held = pool.held_back_tokens(db, project, shared.rater())
+    seed = gallery.shown_seeds(plan)[-1]
+    here = everything[(everything["prompt"] == prompt) & (everything["seed"] == seed)]
+    here = here[here["token"].isin([token for tokens in table["tokens"] for token in tokens])]
+    held = shared.held_back(db, project, "reveal in matrix", here["token"])
     for family, rows in table.groupby("family", sort=False):
-        grid = gallery.matrix_grid(rows, setting, everything, prompt, gallery.shown_seeds(plan)[-1], held)
+        grid = gallery.matrix_grid(rows, setting, everything, prompt, seed, held)
         picked = picture_grid(grid, 192, None, f"matrix-{family}")
         if picked:
             row = everything[everything["token"] == picked].iloc[0].to_dict()

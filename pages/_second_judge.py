@@ -14,7 +14,6 @@ from workbench.findings.analysis import Tables
 from workbench.findings.two_judges import Disagreement, disagreement
 from workbench.pictures.judges_grid import judges_grid
 from workbench.projects import ProjectError, change_project
-from workbench.rating import pool
 
 SHOWN = 8  # pictures on which two judges are furthest apart
 
@@ -49,10 +48,11 @@ def where_they_disagree(db: Database, project: dict[str, Any], tables: Tables) -
     event = st.altair_chart(chart, key="two-judges", height=chart.height, on_select="rerun", selection_mode="pick")
     picked = [point["preview_id"] for point in event.selection.get("pick", [])]
     st.markdown(shared.plain(faces_seen(found, first, second)))
-    held = pool.held_back_tokens(db, project, shared.rater())
+    wanted = found.rows[found.rows["preview_id"].isin(picked)] if picked else found.rows.head(SHOWN)
+    st.markdown("**The chosen picture**" if picked else "**Furthest apart**")
+    held = shared.held_back(db, project, "reveal in judges", wanted["token"])
     free = found.rows[~found.rows["token"].isin(list(held))]
     rows = free[free["preview_id"].isin(picked)] if picked else free.head(SHOWN)
-    st.markdown("**The chosen picture**" if picked else "**Furthest apart**")
     if rows.empty:
         st.caption("Hidden: it waits to be rated blind.")
         return

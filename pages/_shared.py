@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -13,7 +14,7 @@ from workbench import views
 from workbench.findings import analysis
 from workbench.pictures.gallery import Grid, with_photos
 from workbench.plans.plan import plan_of
-from workbench.rating import pool
+from workbench.rating import pool, revealing
 from workbench.running import queue
 from workbench.running.device import DeviceInfo
 from workbench.running.progress import Progress
@@ -91,16 +92,37 @@ def reference(db: Database, project: dict[str, Any]) -> list[dict[str, Any]]:
     return views.photos(db, project["dataset_id"], "reference") if project["dataset_id"] else []
 
 
-def held_back(db: Database, project: dict[str, Any], key: str) -> set[str]:
-    """Tokens of the pictures that wait to be rated, unless they are asked for all the same by a switch."""
-    held = pool.held_back_tokens(db, project, rater())
-    if held and st.toggle(
-        f"Show the {len(held)} pictures that wait to be rated",
-        key=key,
-        help="Hidden, so that you rate them blind. What you have seen here you can't rate blind any more.",
-    ):
-        return set()
+def held_back(db: Database, project: dict[str, Any], key: str, here: Iterable[str]) -> set[str]:
+    """Tokens of all pictures that wait to be rated, which no page shows by name.
+
+    ``here``: tokens of what would stand in this place. Those of them that wait can be had all the same: what that
+    costs is said first, and it is kept (see workbench/rating/revealing.py), so that this person isn't asked about them.
+    So is what may be asked later and is shown here already.
+    """
+    held, shown = pool.held_back_tokens(db, project, rater()), set(here)
+    revealing.note(db, project, rater(), shown - held)
+    waiting = held & shown
+    if waiting:
+        with st.popover(revealing.offer(len(waiting)), icon=":material/visibility_off:"):
+            st.markdown(plain(f"{revealing.hidden(len(waiting), rater())} {revealing.COST}"))
+            st.button(
+                f"Show {'it' if len(waiting) == 1 else 'them'}, and don't ask me about "
+                f"{'it' if len(waiting) == 1 else 'them'}",
+                key=key,
+                on_click=reveal,
+                args=(project, waiting),
+            )
     return held
+
+
+def shown_by_name(db: Database, project: dict[str, Any], tokens: Iterable[str]) -> None:
+    """Keep that pictures stood here by name: who looks on is never asked about them blind."""
+    revealing.note(db, project, rater(), set(tokens))
+
+
+def reveal(project: dict[str, Any], tokens: set[str]) -> None:
+    """Show pictures by name that wait to be rated. (A database that the page has open belongs to its own thread.)"""
+    revealing.reveal(open_workbench(), project, rater(), tokens)
 
 
 def with_reference(db: Database, project: dict[str, Any], grid: Grid) -> Grid:
@@ -137,8 +159,11 @@ def retry(run_id: int) -> None:
 
 
 def rater() -> str:
-    """Whose marks these are: the name on the Rate page."""
-    return str(st.session_state.get("rater") or "me")
+    """Whose marks these are: the name on the Rate page; in a new window that of who rated here last.
+
+    Pictures that wait for that person stay hidden there too.
+    """
+    return str(st.session_state.get("rater") or views.last_rater(open_workbench()) or "me")
 
 
 def tables(db: Database, project_id: int) -> analysis.Tables:

@@ -18,7 +18,6 @@ from workbench.findings.metrics import METRICS
 from workbench.findings.verdicts import exploratory
 from workbench.pictures import gallery
 from workbench.plans.plan import plan_of
-from workbench.rating import pool
 from workbench.sweep import settings
 
 ROW_PX, FRAME_PX = 38, 170  # a row of the pairs' chart; its axis, legend and notes
@@ -37,7 +36,7 @@ def pictures(column: str, values: list[Any], metric: str, key: str) -> None:
     previews = tables.previews[tables.previews["is_base"] | tables.previews[column].isin(values)]
     seeds = () if column == "preview_id" else gallery.shown_seeds(plan)
     chosen = gallery.choose(previews, plan, roles=ROLES[METRICS[metric].role], seeds=seeds)
-    held = pool.held_back_tokens(db, project, shared.rater())
+    held = shared.held_back(db, project, f"reveal in {key}", chosen["token"])
     grid = shared.with_reference(db, project, gallery.preview_grid(chosen, plan, held))
     picked = picture_grid(grid, 128, None, key)
     if picked:
@@ -122,16 +121,6 @@ def by_checkpoint() -> None:
     download(tables.checkpoints, "checkpoints")
 
 
-def people_and_judge() -> None:
-    """Do people and the automatic judge agree?"""
-    if not tables.previews["n_marks"].any():
-        shared.nothing_yet("Nobody has rated a picture yet.", "rate", "Rate")
-    picked = show(charts.human_vs_automatic(tables.previews), "people")
-    ids = [point["preview_id"] for point in picked]
-    behind("preview_id", ids, "human_likeness", "people-pictures")
-    download(tables.previews, "previews")
-
-
 def by_weight_change() -> None:
     """A score over how far the weights were moved."""
     metric = metric_choice()
@@ -154,9 +143,8 @@ VIEWS = {
     "Epochs x strengths": lambda: answer_in_map(db, project, tables, plan, prominent=False),
     "Weight change": by_weight_change,
     "Other base or clip skip": lambda: through_other_eyes(db, project, tables, plan),
-    "People and judge": people_and_judge,
 }
-OF_PICTURES = ("Epochs x strengths", "People and judge")
+OF_PICTURES = ("Epochs x strengths",)
 
 st.title("Charts")
 db = shared.open_workbench()

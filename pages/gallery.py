@@ -44,8 +44,8 @@ def every_checkpoint() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         seeds, role, strength, px = choose_seeds(), choose_role(), choose_strength(), choose_size()
         last_only = st.toggle("Last checkpoints only", key="last", bind="query-params")
-    held = shared.held_back(db, project, "reveal")
     chosen = gallery.choose(table, plan, roles=role, seeds=seeds, strength=strength, last_only=last_only)
+    held = shared.held_back(db, project, "reveal", chosen["token"])
     grid = shared.with_reference(db, project, gallery.preview_grid(chosen, plan, held))
     picked = picture_grid(grid, px, 720, "gallery", zoom=True)
     st.caption("Under each picture: its likeness (0 a stranger, 100 the person's own photos). Click one to enlarge it.")
@@ -57,7 +57,7 @@ def every_checkpoint() -> None:
 def one_picture() -> None:
     """All patterns in one picture, to look at and to keep."""
     seeds = choose_seeds() or list(plan.seeds)
-    held = frozenset(shared.held_back(db, project, "reveal"))
+    held = frozenset(shared.held_back(db, project, "reveal", contact_sheet.tokens(tables, plan, seeds)))
     picture = _sheet(str(shared.workspace().home), views.revision(db), project, tuple(sorted(seeds)), held)
     st.image(picture, output_format="PNG", width="stretch")
     st.download_button(
@@ -88,8 +88,9 @@ def two() -> None:
     b = right.selectbox("B", ids, ids.index(second), format_func=names.__getitem__, key="compare-b")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         seeds, role, strength, px = choose_seeds(), choose_role(), choose_strength(), choose_size()
-    held = shared.held_back(db, project, "reveal")
     chosen = gallery.choose(table, plan, roles=role, seeds=seeds, strength=strength)
+    both = chosen[chosen["is_base"] | chosen["checkpoint_id"].isin([a, b])]
+    held = shared.held_back(db, project, "reveal", both["token"])
     compare_pictures(compare.compare(chosen, a, b, held), max(px, 192), "compare")
 
 

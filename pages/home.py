@@ -19,7 +19,6 @@ from workbench.findings.verdicts import verdict
 from workbench.next_step import next_step
 from workbench.pictures import gallery
 from workbench.plans.plan import plan_of
-from workbench.rating import pool
 from workbench.running.progress import Progress, progress
 from workbench.sweep import preflight
 from workbench.words import counted, duration
@@ -99,8 +98,8 @@ def best(db: Database, project: dict[str, Any]) -> None:
         return
     st.subheader(f"Best so far: {shared.plain(found.label)}")
     st.markdown(shared.plain(verdict(found.wording, found.params)))
-    held = pool.held_back_tokens(db, project, shared.rater())
-    grid = gallery.checkpoint_grid(tables.previews, plan, found.checkpoint_ids[:1], held)
+    chosen = gallery.of_checkpoints(tables.previews, plan, found.checkpoint_ids[:1])
+    grid = gallery.preview_grid(chosen, plan, shared.held_back(db, project, "reveal on home", chosen["token"]))
     picture_grid(shared.with_reference(db, project, grid), 128, None, "best")
     st.caption(tables.metric(found.metric).meaning)
     chart = charts.score_by_checkpoint(tables.checkpoints, found.metric, labels=tables.labels)

@@ -13,7 +13,6 @@ from workbench.charting import charts
 from workbench.keeping import bin
 from workbench.pictures import gallery
 from workbench.plans.plan import plan_of
-from workbench.rating import pool
 from workbench.running import hours, queue, run_log
 from workbench.running.progress import Progress, progress
 from workbench.words import duration
@@ -198,13 +197,9 @@ def samples(db: Database, run: dict[str, Any]) -> None:
     if own.empty:
         return
     plan = plan_of(db, project["id"])
-    held = pool.held_back_tokens(db, project, shared.rater())
-    picture_grid(
-        gallery.preview_grid(gallery.choose(own, plan, seeds=gallery.shown_seeds(plan)), plan, held),
-        96,
-        None,
-        "samples",
-    )
+    chosen = gallery.choose(own, plan, seeds=gallery.shown_seeds(plan))
+    held = shared.held_back(db, project, f"reveal of run {run['id']}", chosen["token"])
+    picture_grid(gallery.preview_grid(chosen, plan, held), 96, None, "samples")
 
 
 def just_deleted() -> None:

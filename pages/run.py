@@ -15,7 +15,6 @@ from workbench.charting import charts
 from workbench.keeping import bin
 from workbench.pictures import gallery
 from workbench.plans.plan import plan_of
-from workbench.rating import pool
 from workbench.running import queue, run_log
 from workbench.sweep import patterns, settings
 from workbench.words import duration
@@ -166,7 +165,7 @@ def pictures() -> None:
     own = gallery.choose(
         table[table["is_base"] | (table["run_id"] == run["id"])], plan, seeds=gallery.shown_seeds(plan)
     )
-    held = pool.held_back_tokens(db, project, shared.rater())
+    held = shared.held_back(db, project, "reveal in run", own["token"])
     picked = picture_grid(gallery.preview_grid(own, plan, held), 96, None, "run-pictures")
     if picked:
         row = table[table["token"] == picked].iloc[0].to_dict()

@@ -11,7 +11,7 @@ from pages._second_judge import choose_second, where_they_disagree
 from workbench import views
 from workbench.findings.metrics import METRICS
 from workbench.plans.plan import plan_of
-from workbench.rating import pool
+from workbench.rating import revealing
 from workbench.scores import judge_facts
 
 
@@ -85,4 +85,4 @@ copied_photos(db, project, tables)
 st.subheader("A second judge of faces")
 second()
 st.subheader("What else changes in the pictures")
-looks(pool.held_back_tokens(db, project, shared.rater()))
+looks(revealing.may_be_asked(db, project, shared.rater()))

@@ -9,10 +9,14 @@ import pytest
 
 from workbench.charting import charts
 from workbench.charting.chart_parts import COLOURS, GREY, LEGEND_ROW_PX, by_pattern, height_for
+from workbench.charting.people_chart import correlation_words, people_chart
+from workbench.charting.rank_chart import mark_chart, rank_chart
 from workbench.findings.analysis import tables
 from workbench.findings.contrast import contrast_table
 from workbench.findings.metrics import METRICS
 from workbench.findings.ranks import rank_correlation
+from workbench.people.eye_and_judge import correlation, seen_by_both
+from workbench.people.found import BEST, OPEN, WORSE
 from workbench.projects import add_project
 from workbench.workspace import Workspace
 
@@ -110,7 +114,7 @@ def test_without_photos_of_other_people_no_chart_speaks_of_strangers(read):
         charts.score_by_checkpoint(none, "likeness"),
         charts.score_by_setting(apart, "alpha", "likeness"),
         charts.contrast_chart(contrast_table(apart, "likeness")),
-        charts.human_vs_automatic(apart.previews),
+        eye_chart(apart),
     ):
         drawn = json.dumps(chart.to_dict())
         assert "(0 = cosine 0, 100 = real photos)" in drawn
@@ -191,10 +195,35 @@ def rows_of_forest(spec):
 
 
 def test_people_and_the_judge_are_compared_per_rated_picture(read):
-    spec = charts.human_vs_automatic(read.previews).to_dict()
+    spec = eye_chart(read).to_dict()
     points = rows_of(spec, layer(spec, type="point", filled=True))
     assert len(points) == 12 and pick_of(spec) == ("pick", "point", ["preview_id"])
-    assert "n = 12 rated previews of 4 runs" in notes(spec)
+    found = correlation(seen_by_both(read.previews), "human_likeness", "likeness")
+    assert "n = 12 rated pictures of 4 checkpoints" in correlation_words(found)
+
+
+def test_each_pattern_has_a_shape_of_its_own_where_eye_and_judge_are_compared(read):
+    encoding = layer(eye_chart(read).to_dict(), type="point", filled=True)["encoding"]
+    assert encoding["shape"]["scale"]["domain"] == list(read.labels.values())
+    assert len(set(encoding["shape"]["scale"]["range"])) == 3
+
+
+def test_what_may_be_said_of_a_checkpoint_is_told_by_shape_and_words_too():
+    said = [BEST, OPEN, WORSE]
+    rows = pd.DataFrame({"checkpoint_id": [4, 5, 6], "name": ["a", "b", "c"], "said": said, "n": 9})
+    rows = rows.assign(value=[1.0, 2.0, 3.0], low=[1, 1, 3], high=[2, 3, 3], wins=1, ties=0, losses=1)
+    for chart in (rank_chart(rows), mark_chart(rows.assign(value=[70.0, 66.0, 20.0]))):
+        spec = chart.to_dict()
+        points = layer(spec, type="point", filled=True)
+        assert pick_of(spec) == ("pick", "point", ["checkpoint_id"])
+        assert points["encoding"]["shape"]["scale"]["domain"] == said
+        assert len(set(points["encoding"]["shape"]["scale"]["range"])) == 3
+        assert points["encoding"]["y"]["sort"] == ["a", "b", "c"]
+        assert [row["interval"] for row in rows_of(spec, points)] == ["1 to 2", "1 to 3", "3 to 3"]
+
+
+def eye_chart(read):
+    return people_chart(seen_by_both(read.previews), read.metric("likeness"), list(read.labels.values()))
 
 
 def test_the_rank_correlation_is_spearman_s():
@@ -215,7 +244,7 @@ def test_charts_without_data_can_be_drawn(empty):
         charts.score_by_setting(empty, "alpha", "likeness"),
         charts.score_by_checkpoint(empty.checkpoints, "likeness"),
         charts.contrast_chart(contrast_table(empty, "likeness")),
-        charts.human_vs_automatic(empty.previews),
+        eye_chart(empty),
         charts.loss_curve([]),
     ):
         assert chart.to_dict()["layer"]

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import db as database
-from db import immediate, library, meta, migrations, ratings, results, runs
+from db import immediate, library, meta, migrations, ratings, results, runs, sittings
 
 
 @pytest.fixture
@@ -566,6 +566,58 @@ def test_a_released_database_works_on_after_its_upgrade(path, released):
     assert library.revision(db) > before
 
 
+@pytest.fixture
+def with_old_ratings(path, monkeypatch):
+    """A database as version 0.3 made it, with marks, a skip, an undo and a repeat; its events."""
+    before = type(migrations.migrations)("workbench")
+    before._migrations = migrations.migrations._migrations[:3]
+    monkeypatch.setattr("db.connect.migrations", before)
+    old = database.open_db(path)
+    for table, row in OLD_ROWS.items():
+        if table != "ratings":
+            old.table(table).insert(row)
+    said = {**OLD_ROWS["ratings"], "protocol": "sliders-1"}
+    nothing = {"axis": None, "value": None}
+    for row in (
+        {"id": 3, "value": 80.0},
+        {"id": 4, "axis": "quality", "value": 40.0},
+        {"id": 9, **nothing, "event": "undo", "undoes": 4},
+        {"id": 10, "axis": "quality", "value": 45.0},
+        {"id": 11, "rater": "Mia", **nothing, "event": "skip", "position": 1},
+        {"id": 20, "value": 70.0, "is_repeat": 1, "position": 6},
+    ):
+        old.table("ratings").insert({**said, **row})
+    monkeypatch.undo()
+    events = list(old.query("select * from ratings order by id"))
+    old.conn.close()
+    return events
+
+
+def test_ratings_from_before_there_were_sittings_keep_their_ids_and_count_as_before(path, with_old_ratings):
+    db = database.open_db(path)
+    events = ratings.events(db, 1)
+    assert [{name: event[name] for name in with_old_ratings[0]} for event in events] == with_old_ratings
+    assert {(event["mode"], event["part"], event["item_id"], event["said"]) for event in events} == {
+        ("single", "first", None, None)
+    }
+    marks = ratings.marks(db, 1)
+    assert [(row["id"], row["axis"], row["value"], row["is_repeat"], row["mode"]) for row in marks] == [
+        (3, "likeness", 80.0, 0, "single"),
+        (10, "quality", 45.0, 0, "single"),
+        (20, "likeness", 70.0, 1, "single"),
+    ]
+    assert ratings.raters(db, 1) == ["me", "Mia"]
+    assert (ratings.row_marks(db, 1), ratings.choices(db, 1), ratings.flags(db, 1)) == ([], [], [])
+    assert list(db.query("pragma foreign_key_check")) == []
+    for statement in ("update ratings set value = 1", "delete from ratings"):
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            db.execute(statement)
+    db.conn.rollback()
+    assert ratings.add(db, **mark(1)) > 20
+    copy = database.open_db(path.with_name("workbench.before-sittings.db"))
+    assert len(ratings.events(copy, 1)) == len(with_old_ratings)
+
+
 def test_a_pattern_of_the_first_release_keeps_its_hash(path, released):
     from trainer.config import parse_config
 
@@ -625,3 +677,82 @@ def test_facts_by_name_are_replaced_and_taken_away(db):
     assert meta.value(db, "a") == 2.5
     meta.put(db, "a", None)
     assert meta.value(db, "a") is None and library.revision(db) >= 0
+
+
+# sittings
+
+
+@pytest.fixture
+def sitting(db, project, preview):
+    """A sitting that asks about one picture twice."""
+    items = [{"part": "first", "previews": [preview]}, {"part": "repeat", "repeats": 0, "previews": [preview]}]
+    plan = results.preview(db, preview)["plan_id"]
+    about = {"project_id": project, "plan_id": plan, "rater": "me", "mode": "deck", "minutes": 5.0, "protocol": "2"}
+    return sittings.sitting(db, sittings.add_sitting(db, items, **about))
+
+
+def said(sitting, item, preview, **more):
+    return {**mark(preview), "item_id": item["id"], "session": sitting["token"], **more}
+
+
+def test_what_a_sitting_asks_comes_back_in_its_order_and_never_changes(db, preview, sitting):
+    first, repeat = sittings.items(db, sitting["id"])
+    assert (first["part"], first["position"], first["previews"]) == ("first", 0, [preview])
+    assert (repeat["part"], repeat["position"], repeat["repeats"]) == ("repeat", 1, first["id"])
+    assert len({sitting["token"], first["token"], repeat["token"]}) == 3
+    for statement in ("update rating_items set previews = '[]'", "delete from rating_items"):
+        with pytest.raises(sqlite3.IntegrityError, match="fixed when it begins"):
+            db.execute(statement)
+    db.conn.rollback()
+    assert [row["token"] for row in sittings.of_rater(db, sitting["project_id"], "me")] == [sitting["token"]]
+    assert sittings.of_rater(db, sitting["project_id"], "Mia") == []
+
+
+def test_a_sitting_keeps_when_it_ended_first_until_it_is_taken_up(db, sitting):
+    sittings.end(db, sitting["id"])
+    ended = sittings.sitting(db, sitting["id"])["ended_at"]
+    sittings.end(db, sitting["id"])
+    assert sittings.sitting(db, sitting["id"])["ended_at"] == ended is not None
+    sittings.take_up(db, sitting["id"])
+    assert sittings.sitting(db, sitting["id"])["ended_at"] is None
+
+
+def test_marks_and_flags_of_sittings_say_in_which_mode_and_undone_ones_fall_away(db, project, preview, sitting):
+    first, repeat = sittings.items(db, sitting["id"])
+    mistaken = ratings.add(db, **said(sitting, first, preview, value=5.0))
+    ratings.add(db, **said(sitting, first, preview, event="undo", axis=None, value=None, undoes=mistaken))
+    ratings.add(db, **said(sitting, first, preview, value=10.0))
+    ratings.add(db, **said(sitting, repeat, preview, value=20.0, is_repeat=1))
+    for item in (first, repeat):
+        ratings.add(db, **said(sitting, item, preview, event="flag", axis=None, value=None, said="broken"))
+    marks = ratings.marks(db, project)
+    assert [(row["value"], row["mode"], row["is_repeat"]) for row in marks] == [(10.0, "deck", 0), (20.0, "deck", 1)]
+    [flag] = ratings.flags(db, project)  # the same flag twice is one
+    assert (flag["preview_id"], flag["said"], flag["rater"]) == (preview, "broken", "me")
+    assert ratings.last_answer(db, project, "me", "deck") == 2.0
+    assert ratings.last_answer(db, project, "me", "pair") is None
+    assert len(ratings.of_sitting(db, sitting["id"])) == 6 == len(ratings.in_short(db, "me", sitting["token"]))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"event": "choose", "axis": None, "value": None},  # without what was chosen
+        {"event": "rate", "said": "left"},
+        {"event": "dance", "axis": None, "value": None},
+        {"preview_id": None},  # about nothing
+    ],
+)
+def test_an_event_that_says_too_much_or_too_little_is_not_stored(db, preview, wrong):
+    with pytest.raises(sqlite3.IntegrityError):
+        ratings.add(db, **{**mark(preview), **wrong})
+
+
+def test_what_was_seen_by_name_is_kept_once_and_under_the_picture_that_was_drawn_first(db, project, preview):
+    again = results.add_preview(db, **cell(results.add_plan(db, "plan2", {}), project, None))
+    db.execute("update previews set same_as = ? where id = ?", [preview, again])
+    sittings.reveal(db, "me", [preview])
+    [before] = db.query("select * from reveals")
+    sittings.reveal(db, "me", [again, preview])
+    assert list(db.query("select * from reveals")) == [before]
+    assert sittings.revealed(db, project, "me") == {preview} and sittings.revealed(db, project, "Mia") == set()

@@ -113,7 +113,7 @@ def test_training_it_here_happens_once_and_then_leads_to_its_pattern(tmp_path, m
 
 def test_the_charts_of_imported_pictures_offer_no_view_over_what_is_not_known(made, monkeypatch):
     app = open_app(made.home, monkeypatch, "charts")
-    assert app.button_group(key="view").options == ["Epochs x strengths", "People and judge"]
+    assert app.button_group(key="view").options == ["Epochs x strengths"]
 
 
 def test_a_pattern_made_elsewhere_is_not_offered_for_training(made, monkeypatch):

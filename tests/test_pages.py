@@ -9,17 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from filled import PLAN, UPDATES, add_life, add_run, fill
+from filled import PLAN, UPDATES, add_life, add_ratings, fill
 from PIL import Image, ImageFilter
 from streamlit.testing.v1 import AppTest
 from test_launch import free_port, start
 
-from db import library, ratings, results, runs
+from db import library, results, runs, sittings
 from trainer.config import parse_config
 from workbench.dataset.photos import add_photos
 from workbench.plans.plan import plan_of
 from workbench.projects import add_project
-from workbench.rating import old as rating
 from workbench.running import queue
 from workbench.sweep import patterns
 from workbench.sweep.article import TOOL_PLAN
@@ -145,7 +144,7 @@ def test_the_first_start_asks_for_a_project_and_goes_on_to_its_photos(empty, mon
         ("plan", "This is the plan in force"),
         ("patterns", "The first one is the baseline of the others"),
         ("queue", "Nothing is queued"),
-        ("rate", "No pictures to rate yet"),
+        ("rate", "There is no picture to rate yet"),
         ("gallery", "No previews yet"),
         ("charts", "No scores yet"),
     ],
@@ -183,8 +182,10 @@ def test_home_says_where_things_stand_and_what_comes_next(full, monkeypatch):
     assert "Previews 104 of 104" in said
     assert "Best so far: baseline" in said
     assert "60.0" in said
-    assert [one.label for one in app.button if one.proto.type == "primary"] == ["Rate 23 previews blind"]
-    assert press(app, "Rate 23").title[0].value == "Rate"
+    assert [one.label for one in app.button if one.proto.type == "primary"] == [
+        "Rate for 5 minutes: 10 checkpoints can't be told apart yet"
+    ]
+    assert press(app, "Rate for 5").title[0].value == "Rate"
 
 
 def test_home_names_failures_with_their_reason_and_retries_them(busy, monkeypatch):
@@ -485,137 +486,20 @@ def test_a_running_training_is_cancelled_from_the_queue(busy, monkeypatch):
     assert runs.get(full.db, ids["running"])["cancel_requested"] == 1
 
 
-# rate
-
-
-def shown(app):
-    """The tokens of the pictures to rate on the page."""
-    return re.findall(r"previews/([\w-]+)\.png", words(app))
-
-
-def test_the_rating_page_says_nothing_about_where_a_picture_comes_from(full, monkeypatch):
-    said = words(open_app(full.ws.home, monkeypatch, "rate"))
-    shown = re.findall(r"previews/([\w-]+)\.png", said)
-    assert len(set(shown)) == 1
-    project = library.project(full.db, full.project_id)
-    assert shown[0] in {row["token"] for row in rating.rating_set(full.db, project)}
-    hidden = ["baseline", "alpha", "rate 6e-3", "updates", "likeness 5", "zwx"]
-    assert not [word for word in hidden if word in said]
-
-
-def test_reference_photos_stand_beside_the_picture(full, monkeypatch):
-    said = words(open_app(full.ws.home, monkeypatch, "rate"))
-    assert len(re.findall(r"photos/[\w-]+\.webp", said)) == 3
-
-
-def test_sliders_start_unset_and_only_moved_ones_are_saved(full, monkeypatch):
-    before = len(ratings.events(full.db, full.project_id))
-    app = open_app(full.ws.home, monkeypatch, "rate")
-    assert [slider.value for slider in app.select_slider] == ["not set"] * 3
-    assert button(app, "Save").disabled
-
-    first = re.findall(r"previews/([\w-]+)\.png", words(app))[0]
-    app.select_slider[0].set_value(0).run()
-    assert not button(app, "Save").disabled
-    press(app, "Save")
-    events = ratings.events(full.db, full.project_id)
-    assert [(event["axis"], event["value"]) for event in events[before:]] == [("likeness", 0.0)]
-    assert re.findall(r"previews/([\w-]+)\.png", words(app))[0] != first
-    assert [slider.value for slider in app.select_slider] == ["not set"] * 3
-
-
-def test_a_picture_stays_on_show_while_training_adds_new_ones(full, monkeypatch):
-    app = open_app(full.ws.home, monkeypatch, "rate")
-    [first] = shown(app.text_input(key="rater").set_value("Mia").run())
-    run = add_run(full, PLAN, 0, 1)  # six pictures more; then give one of them the place before all others
-    project = library.project(full.db, full.project_id)
-    added = next(row for row in rating.rating_set(full.db, project) if row["run_id"] == run)
-    front = rating.place("Mia", rating.waiting(full.db, project, "Mia")[0]["token"])
-    early = next(token for token in map(str, range(10**6)) if rating.place("Mia", token) < front)
-    full.db.execute("update previews set token = ? where id = ?", [early, added["id"]])
-    full.db.conn.commit()
-    assert rating.next_to_rate(full.db, project, "Mia", "s").token == early
-
-    app.select_slider[0].set_value(30).run()
-    assert shown(no_error(app)) == [first]
-    app.select_slider[2].set_value(60).run()
-    press(app, "Save")
-    events = ratings.events(full.db, full.project_id, "Mia")
-    assert [(event["axis"], event["value"]) for event in events] == [("likeness", 30.0), ("prompt", 60.0)]
-    assert {event["preview_id"] for event in events} == {results.preview_by_token(full.db, first)["id"]}
-    assert shown(app) == [early]
-
-
-def test_a_picture_that_was_judged_elsewhere_makes_room_for_the_next(full, monkeypatch):
-    app = open_app(full.ws.home, monkeypatch, "rate")
-    project = library.project(full.db, full.project_id)
-    item = rating.next_to_rate(full.db, project, "me", "another window")
-    assert shown(app) == [item.token]
-    rating.skip(full.db, item, "me", "another window", 0.0)
-    app.select_slider[0].set_value(30).run()
-    assert shown(no_error(app)) == [rating.next_to_rate(full.db, project, "me", "s").token] != [item.token]
-
-
-def test_each_rater_has_a_picture_of_their_own_on_show(full, monkeypatch):
-    app = open_app(full.ws.home, monkeypatch, "rate")
-    mine = shown(app)
-    yours = shown(no_error(app.text_input(key="rater").set_value("Mia").run()))
-    project = library.project(full.db, full.project_id)
-    assert yours == [rating.next_to_rate(full.db, project, "Mia", "s").token]
-    assert shown(no_error(app.text_input(key="rater").set_value("me").run())) == mine
-
-
-def test_undo_brings_the_picture_back_and_keeps_both_events(full, monkeypatch):
-    app = open_app(full.ws.home, monkeypatch, "rate")
-    first = re.findall(r"previews/([\w-]+)\.png", words(app))[0]
-    app.select_slider[1].set_value(40).run()
-    press(app, "Save")
-    press(app, "Undo")
-    assert re.findall(r"previews/([\w-]+)\.png", words(app))[0] == first
-    assert [event["event"] for event in ratings.events(full.db, full.project_id)][-2:] == ["rate", "undo"]
-
-    app.select_slider[1].set_value(70).run()
-    press(app, "Save")
-    assert re.findall(r"previews/([\w-]+)\.png", words(app))[0] != first
-    assert 40.0 not in [mark["value"] for mark in ratings.marks(full.db, full.project_id)]
-
-
-def test_a_picture_that_was_taken_back_does_not_follow_into_another_project(full, monkeypatch):
-    add_project(full.db, "other", "abc", "dog")
-    app = open_app(full.ws.home, monkeypatch, "rate")
-    press(app, "Undo")
-    app.run()  # the whole page: the sidebar too
-    app.sidebar.selectbox[0].set_value(2).run()
-    assert "No pictures to rate yet" in words(no_error(app))
-
-
-def test_marks_go_to_the_name_on_the_page(full, monkeypatch):
-    app = open_app(full.ws.home, monkeypatch, "rate")
-    app.text_input(key="rater").set_value("Mia").run()
-    app.select_slider[0].set_value(50).run()
-    press(app, "Save")
-    assert [event["axis"] for event in ratings.events(full.db, full.project_id, "Mia")] == ["likeness"]
-
-
-def test_when_all_is_rated_the_page_says_so_and_leads_to_the_charts(full, monkeypatch):
-    project = library.project(full.db, full.project_id)
-    while item := rating.next_to_rate(full.db, project, "me", "s"):
-        rating.save(full.db, item, "me", "s", {"likeness": 50.0}, 0.0)
-    app = open_app(full.ws.home, monkeypatch, "rate")
-    assert "Every picture has been rated" in words(app)
-    assert "points** apart" in words(app)
-    assert press(app, "See what the marks say").title[0].value == "Charts"
-
-
 # gallery, charts, run
 
 
 def test_the_gallery_offers_to_show_what_waits_and_says_what_that_costs(full, monkeypatch):
     app = open_app(full.ws.home, monkeypatch, "gallery")
-    reveal = app.toggle(key="reveal")
-    assert "23 pictures that wait" in reveal.label
-    assert "can't rate blind" in reveal.help
-    no_error(reveal.set_value(True).run())
+    assert "wait to be rated" not in words(app)  # the last seed's pictures are shown freely
+    no_error(app.button_group(key="seeds").set_value([101, 102]).run())
+    said = words(app)
+    assert "23 pictures here wait to be rated blind by me" in said and "can't rate these blind any more" in said
+    assert app.button(key="reveal").label == "Show them, and don't ask me about them"
+    assert not sittings.revealed(full.db, full.project_id, "me")
+    no_error(app.button(key="reveal").click().run())
+    assert len(sittings.revealed(full.db, full.project_id, "me")) == 23
+    assert "reveal" not in [one.key for one in app.button]
 
 
 @pytest.mark.parametrize("view", ["Every checkpoint", "All patterns in one picture", "Two against each other"])
@@ -641,7 +525,7 @@ def test_a_weight_change_that_was_not_measured_is_said(full, monkeypatch):
     assert "No checkpoint has both a score and a measured weight change" in words(app)
 
 
-@pytest.mark.parametrize("view", ["Only one thing differs", "One setting", "Over the training", "People and judge"])
+@pytest.mark.parametrize("view", ["Only one thing differs", "One setting", "Over the training"])
 def test_every_view_of_the_charts_draws_a_chart(full, monkeypatch, view):
     app = open_app(full.ws.home, monkeypatch, "charts")
     no_error(app.button_group(key="view").set_value(view).run())
@@ -654,12 +538,6 @@ def test_a_pair_is_told_in_a_sentence_with_its_certainty(full, monkeypatch):
     assert "alpha" in said
     assert "seems to matter" in said
     assert "95 % interval" in said
-
-
-def test_charts_without_a_rating_lead_to_rating(tmp_path, monkeypatch):
-    app = open_app(fill(tmp_path, rated=False).ws.home, monkeypatch, "charts")
-    no_error(app.button_group(key="view").set_value("People and judge").run())
-    assert press(app, "Rate").title[0].value == "Rate"
 
 
 def test_previews_without_scores_are_no_error(tmp_path, monkeypatch):
@@ -689,8 +567,7 @@ def test_without_any_judge_marks_are_the_scores(tmp_path, monkeypatch):
     app = open_app(full.ws.home, monkeypatch, "charts")
     assert "Without a judge they are your marks" in words(app)
     assert press(app, "Rate").title[0].value == "Rate"
-    go(app, "rate").select_slider[0].set_value(50).run()
-    press(app, "Save")
+    add_ratings(full)
     assert go(app, "charts").selectbox(key="score").value == "human_likeness"
 
 
@@ -832,20 +709,3 @@ def test_a_ticked_run_stays_open_when_the_order_of_the_queue_changes(busy, site,
     page.get_by_text("9 of 10 runs ended").wait_for()
     page.wait_for_timeout(2500)  # one more look at the queue
     assert page.get_by_role("heading", name="baseline, seed 4: waiting").is_visible()
-
-
-@pytest.mark.browser
-def test_a_picture_is_rated_with_the_mouse_and_the_next_one_comes(site, page, full):
-    page.goto(f"{site}/rate")
-    picture = page.locator("img.big")
-    picture.wait_for()
-    before, events = picture.get_attribute("src"), len(ratings.events(full.db, full.project_id))
-    track = page.get_by_test_id("stSlider").first.bounding_box()
-    page.mouse.click(track["x"] + 0.6 * track["width"], track["y"] + 38)
-    save = page.get_by_role("button", name="Save and next")
-    page.wait_for_function("button => !button.disabled", arg=save.element_handle())
-    save.click()
-    page.wait_for_function("src => document.querySelector('img.big').getAttribute('src') !== src", arg=before)
-    saved = ratings.events(full.db, full.project_id)[events:]
-    assert [event["axis"] for event in saved] == ["likeness"]
-    assert 55 <= saved[0]["value"] <= 65

@@ -2,6 +2,7 @@
 
 import pytest
 from filled import PLAN, fill
+from one_sitting import asking
 
 from db import library, results, runs
 from trainer.config import TrainConfig
@@ -13,7 +14,8 @@ from workbench.pictures import gallery
 from workbench.plans.missing import fill_jobs
 from workbench.plans.plan import EvalPlan, Prompt, Variant, plan_of, set_plan
 from workbench.plans.wanted import Eyes, main_eyes, other_eyes, wanted
-from workbench.rating import pool
+from workbench.rating import answers, pool, sitting
+from workbench.rating.state import state
 from workbench.scores.missing_scores import score_jobs
 from workbench.sweep import patterns
 
@@ -242,9 +244,14 @@ def test_marks_stay_with_a_picture_when_the_plan_changes(tmp_path):
     table = preview_table(full.db, full.project_id)
     assert table["n_marks"].sum() == marked > 0
     assert len(pool.waiting(full.db, project_of(full), "me")) == waiting
-    while (item := rating.next_to_rate(full.db, project_of(full), "me", "s")).is_repeat:
-        rating.skip(full.db, item, "me", "s", 0.0)
-    rating.save(full.db, item, "me", "s", {"likeness": 40.0}, 0.0)
-    assert len(pool.waiting(full.db, project_of(full), "me")) == waiting - 1
+    row = pool.waiting(full.db, project_of(full), "me")[0]
+    token = sitting.begin(full.db, project_of(full), "me", asking("deck", [row["id"]]))
+    while not (told := state(full.db, token))["over"]:
+        answers.save(full.db, token, {"item": told["items"][0]["token"], "seconds": 1, "marks": {"likeness": 40}})
+    assert row["id"] not in still_waiting(full)
     set_plan(full.db, full.project_id, PLAN)  # a mark given under the new plan counts under the old one
-    assert len(pool.waiting(full.db, project_of(full), "me")) == waiting - 1
+    assert still_waiting(full) and row["id"] not in still_waiting(full)
+
+
+def still_waiting(full):
+    return {row["id"] for row in pool.waiting(full.db, project_of(full), "me")}

@@ -22,6 +22,7 @@ from starlette.routing import Route
 from streamlit.runtime.pages_manager import PagesManager
 
 from db import library, results, runs
+from workbench.rating.route import route as rate_route
 from workbench.running.stdin_watch import when_stdin_closes
 from workbench.workspace import Workspace
 
@@ -103,11 +104,12 @@ def say_when_up(port: int) -> None:
 
 
 def routes(ws: Workspace) -> list[Route]:
-    """What a browser may fetch: by token or by number and hash, never by path."""
+    """What a browser may fetch: by token or by number and hash, never by path. And where it says what people said."""
     return [
         Route("/app/static/previews/{name}", _answer(ws, preview)),
         Route("/app/static/photos/{name}", _answer(ws, photo)),
         Route("/app/static/loras/{name}", _answer(ws, lora)),
+        rate_route(ws),
     ]
 
 

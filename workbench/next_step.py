@@ -7,9 +7,11 @@ from sqlite_utils import Database
 
 from db import library
 from workbench.plans.plan import plan_of
-from workbench.rating import pool
+from workbench.rating.standing import worth_rating
 from workbench.running.progress import Progress
 from workbench.sweep import patterns
+
+MINUTES = 5  # enough for a first sitting
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,9 @@ def next_step(db: Database, project_id: int, now: Progress, rater: str) -> Step:
         return Step("Add the first pattern", "patterns")
     if not now.runs_total:
         return Step("Queue the patterns", "patterns")
-    waiting = len(pool.waiting(db, project, rater))
-    if waiting:
-        return Step(f"Rate {waiting} previews blind", "rate")
+    rating = worth_rating(db, project, rater)
+    if rating:
+        return Step(f"Rate for {MINUTES} minutes: {rating}", "rate")
     if now.running or now.runs_queued:
         return Step("Watch the training", "queue")
     if now.previews_done < now.previews_expected:  # after the training, or of a LoRA file made elsewhere
@@ -44,7 +46,7 @@ def next_step(db: Database, project_id: int, now: Progress, rater: str) -> Step:
 
 def elsewhere_step(db: Database, project: dict[str, Any], rater: str) -> Step:
     """The same where all pictures were made elsewhere: nothing is trained."""
-    waiting = len(pool.waiting(db, project, rater))
-    if waiting:
-        return Step(f"Rate {waiting} pictures blind", "rate")
+    rating = worth_rating(db, project, rater)
+    if rating:
+        return Step(f"Rate for {MINUTES} minutes: {rating}", "rate")
     return Step("Look at all pictures", "gallery")

@@ -13,6 +13,7 @@ from db.library import project as any_project
 from db.runs import MISSING_S, checkpoints, live_workers
 from db.runs import get as run
 from db.runs import of_project as runs
+from db.sittings import last_rater
 from trainer.config import TrainConfig, parse_config
 from workbench.findings.analysis import Tables
 from workbench.findings.epoch_map import map_previews
@@ -33,6 +34,7 @@ __all__ = [
     "how_far",
     "in_queue_order",
     "judged",
+    "last_rater",
     "live_workers",
     "look_rows",
     "lora_names",

@@ -32,7 +32,7 @@ create table rating_items (  -- what a sitting asks, in its order; never changes
     check ((part = 'repeat') = (repeats is not null))
 ) strict;
 
-create table reveals (  -- append-only: pictures that a rater chose to see by name before rating them: not blind any more
+create table reveals (  -- append-only: pictures that a rater saw by name before rating them: not blind any more
     preview_id integer not null references previews (id),
     rater text not null,
     revealed_at real not null,
@@ -76,7 +76,9 @@ drop table ratings_before;
 
 create index ratings_by_preview on ratings (preview_id);
 create index ratings_by_item on ratings (item_id);
+create index previews_by_picture on previews (same_as) where same_as is not null;
 create index ratings_by_rater on ratings (rater, session);
+create index ratings_by_undone on ratings (undoes) where undoes is not null;
 
 create trigger ratings_never_change before update on ratings
     begin select raise(abort, 'ratings are append-only: write an undo event'); end;

@@ -26,11 +26,9 @@ from workbench.charting.chart_parts import (
 from workbench.charting.setting_chart import score_by_setting, setting_notes
 from workbench.findings.contrast import noise_floor
 from workbench.findings.metrics import COSINE_ZERO, METRICS, STRANGERS, ZEROS, Metric, metric_on
-from workbench.findings.ranks import rank_correlation
 
 __all__ = [
     "contrast_chart",
-    "human_vs_automatic",
     "loss_curve",
     "score_by_checkpoint",
     "score_by_setting",
@@ -186,35 +184,7 @@ def row_names(rows: pd.DataFrame) -> list[str]:
     ]
 
 
-# people and machines, and the loss
-
-
-def human_vs_automatic(
-    table: pd.DataFrame, human: str = "human_likeness", automatic: str = "likeness"
-) -> alt.LayerChart:
-    """A point per preview that has both a mark and a score. A click selects a ``preview_id`` under "pick".
-
-    Underneath stands Spearman's rank correlation (Pearson's correlation of the ranks) and how many pictures
-    it is of: 1 = people and the judge put the pictures into the same order.
-    """
-    x, y = metric_on(automatic, table["zero"]), METRICS[human]
-    columns = ["preview_id", "run_id", "label", "train_seed", "updates", "text", x.column, y.column]
-    rows = table[~table["is_base"]].dropna(subset=[x.column, y.column])[columns]
-    colour, shape = by_pattern(list(table["label"].dropna().unique()), rows["label"])
-    values = [alt.Tooltip(f"{axis.column}:Q", title=axis.label, format=axis.number) for axis in (x, y)]
-    points = picked(
-        rows,
-        ["preview_id"],
-        run_tips(alt.Tooltip("text:N", title="prompt"), *values),
-        x=alt.X(f"{x.column}:Q", title=x.title, scale=alt.Scale(zero=False), axis=number_axis(x)),
-        y=alt.Y(f"{y.column}:Q", title=y.title, scale=alt.Scale(domain=[0, 100])),
-        color=colour,
-        shape=shape,
-    )
-    rho = rank_correlation(rows[x.column], rows[y.column])
-    said = f"Rank correlation {rho:.2f}" if pd.notna(rho) else "No rank correlation yet"
-    note = f"{said}, n = {len(rows)} rated previews of {rows['run_id'].nunique()} runs."
-    return finish([points], [note], height_for(rows["label"]))
+# the loss
 
 
 def loss_curve(points: Sequence[tuple[int, float]]) -> alt.LayerChart:

@@ -1,4 +1,4 @@
-"""What the judges are worth, measured on the shipped people."""
+"""What the judges are worth, measured on the shipped people, and what is said of raters, tried on simulated ones."""
 
 import json
 import time
@@ -11,23 +11,29 @@ from workbench.workspace import Workspace
 def add(verb: Verbs) -> None:
     """Declare the verbs."""
     validity = verb(
-        "validity", validity_verb, "measure on the shipped people what the judges are worth (two minutes)", listing=True
+        "validity",
+        validity_verb,
+        "measure what the judges and what is said of raters are worth (2 to 3 minutes)",
+        listing=True,
     )
     validity.add_argument("--write", type=Path, metavar="FILE", help="write the page to this file instead")
     validity.add_argument("--without-training", action="store_true", help="leave out the LoRA that memorises a photo")
 
 
 def validity_verb(ws: Workspace, args: Args) -> int:
+    from workbench.people.validity import measure as measure_raters
+    from workbench.people.validity_words import section
     from workbench.scores.validity import measure
     from workbench.scores.validity_words import page
 
     started = time.monotonic()
-    figures = measure(training=not args.without_training)
+    figures = measure(training=not args.without_training) | {"raters": measure_raters()}
+    text = f"{page(figures)}\n{section(figures['raters'])}"
     if args.write:
-        args.write.write_text(page(figures), encoding="utf-8", newline="\n")
+        args.write.write_text(text, encoding="utf-8", newline="\n")
         print(f"wrote {args.write} after {time.monotonic() - started:.0f} s")
     elif args.json:
         print(json.dumps(figures, indent=1))
     else:
-        print(page(figures))
+        print(text)
     return 0

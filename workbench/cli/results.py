@@ -1,10 +1,15 @@
 """Where things stand, every score, and all patterns in one picture."""
 
 import json
+import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from sqlite_utils import Database
+
 from workbench.cli.shared import Args, Verbs, run_line, run_row, seed_words, show
+from workbench.words import counted
 from workbench.workspace import Workspace
 
 
@@ -18,7 +23,41 @@ def add(verb: Verbs) -> None:
     sheet = verb("sheet", sheet_verb, "all patterns in one picture", project=True)
     sheet.add_argument("file", type=Path, metavar="FILE.png", help="where to write it")
     sheet.add_argument("--seeds", type=int, nargs="+", help="preview seeds (default: the plan's last)")
-    sheet.add_argument("--hide-from", metavar="RATER", help="leave pictures blank that wait to be rated by this person")
+    choice = sheet.add_mutually_exclusive_group()
+    choice.add_argument(
+        "--hide-from",
+        metavar="RATER",
+        help="leave blank what waits to be rated by this person (default: who rated here last, else 'me')",
+    )
+    choice.add_argument(
+        "--show-to",
+        metavar="RATER",
+        help="show what waits to be rated by this person, who can't rate it blind then and isn't asked about it",
+    )
+
+
+def who_rates(db: Database) -> str:
+    """Whose blind rating is kept blind where nobody is named: who rated here last."""
+    from db import sittings
+
+    return sittings.last_rater(db) or "me"
+
+
+def held_back(db: Database, project: dict[str, Any], args: Args, here: Collection[str]) -> set[str]:
+    """Tokens of pictures that wait to be rated, after those of ``here`` were given up; says what it did."""
+    from workbench.rating import pool, revealing
+
+    if args.show_to:
+        n = revealing.reveal(db, project, args.show_to, here)
+        if n:
+            print(f"{counted(n, 'picture')}: {args.show_to} isn't asked about them any more.", file=sys.stderr)
+    rater = args.show_to or args.hide_from or who_rates(db)
+    held = pool.held_back_tokens(db, project, rater)
+    revealing.note(db, project, rater, set(here) - held)
+    n = len(held.intersection(here))
+    if n:
+        print(f"{revealing.hidden(n, rater)} They are left blank; --show-to {rater} shows them.", file=sys.stderr)
+    return held
 
 
 def status_verb(ws: Workspace, args: Args) -> int:
@@ -54,9 +93,12 @@ def status_verb(ws: Workspace, args: Args) -> int:
 def scores_verb(ws: Workspace, args: Args) -> int:
     from workbench.findings.preview_table import preview_table
     from workbench.projects import find_project
+    from workbench.rating import revealing
 
     db = ws.open()
-    table = preview_table(db, find_project(db, args.project)["id"])
+    project = find_project(db, args.project)
+    table = preview_table(db, project["id"])
+    table = revealing.nameless(db, project, who_rates(db), table)
     rows = json.loads(table.to_json(orient="records"))
     return show(args, rows, score_line)
 
@@ -101,7 +143,6 @@ def sheet_verb(ws: Workspace, args: Args) -> int:
     from workbench.pictures import contact_sheet
     from workbench.plans.plan import plan_of
     from workbench.projects import find_project
-    from workbench.rating import pool
     from workbench.scores.preview_file import save
 
     db = ws.open()
@@ -109,9 +150,10 @@ def sheet_verb(ws: Workspace, args: Args) -> int:
     file = args.file.expanduser()
     if file.suffix.lower() != ".png":
         raise ValueError(f"The picture is a PNG file: call it {file.with_suffix('.png').name}.")
-    held = pool.held_back_tokens(db, project, args.hide_from) if args.hide_from else set()
-    seeds = args.seeds or plan_of(db, project["id"]).seeds[-1:]
-    sheet = contact_sheet.sheet_of(ws, db, project, tables(db, project["id"]), seeds, held)
+    plan, every = plan_of(db, project["id"]), tables(db, project["id"])
+    seeds = args.seeds or plan.seeds[-1:]
+    held = held_back(db, project, args, contact_sheet.tokens(every, plan, seeds))
+    sheet = contact_sheet.sheet_of(ws, db, project, every, seeds, held)
     if not sheet.lines:
         raise ValueError("There is no preview of a last checkpoint yet, or none with these preview seeds.")
     picture = contact_sheet.draw(sheet)

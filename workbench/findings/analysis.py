@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from sqlite_utils import Database
 
-from db import library, runs
+from db import library, ratings, runs
 from trainer.config import TrainConfig
 from trainer.effective import completed, effective, inert
 from workbench.findings.beside import BESIDE_COLUMNS
@@ -132,8 +132,9 @@ def checkpoint_table(db: Database, project_id: int, previews: pd.DataFrame | Non
     always so where it was made elsewhere), ``looked_at`` (at least the plan's first look is), ``wrecked`` (a face in
     under half of the previews that should show one, or over half of all broken), ``zero`` (what 0 on the likeness
     scale is; None without a scale),
-    ``weight_change`` (|scale BA| / |W| of the whole LoRA; missing where it was not measured), ``run_status``, and
-    ``replicate``: equal for runs whose settings in force and photos are equal, whatever their patterns are called.
+    ``human_row`` (mean of ``n_row_marks`` marks of whole rows of its pictures), ``weight_change`` (|scale BA| / |W| of
+    the whole LoRA; missing where it was not measured), ``run_status``, and ``replicate``: equal for runs whose settings
+    in force and photos are equal, whatever their patterns are called.
     """
     previews = preview_table(db, project_id) if previews is None else previews
     main = previews[previews["is_main"]]
@@ -149,6 +150,9 @@ def checkpoint_table(db: Database, project_id: int, previews: pd.DataFrame | Non
     table["wrecked"] = (table["face_rate"] < WRECKED_BELOW) | (table["broken"] > WRECKED_BELOW)
     changed = weight_changes(db, project_id)
     table["weight_change"] = [changed.get(row, math.nan) for row in table["checkpoint_id"].fillna(-1)]
+    rows = row_marks(db, project_id)
+    of_row = [rows.get(row, (math.nan, 0)) for row in table["checkpoint_id"].fillna(-1)]
+    table["human_row"], table["n_row_marks"] = [mean for mean, _ in of_row], [n for _, n in of_row]
     about = run_facts(db, project_id)
     table["run_status"] = [about[run][0] if run in about else None for run in table["run_id"]]
     table["replicate"] = [about[run][1] if run in about else None for run in table["run_id"]]
@@ -165,6 +169,17 @@ def weight_changes(db: Database, project_id: int) -> dict[int, float]:
             if change is not None:
                 found[row["id"]] = float(change)
     return found
+
+
+def row_marks(db: Database, project_id: int) -> dict[int, tuple[float, int]]:
+    """Checkpoint -> mean mark of whole rows of its pictures, and how many marks; a rater's own are averaged first."""
+    stored = ratings.row_marks(db, project_id)
+    if not stored:
+        return {}
+    marks = pd.DataFrame(stored)
+    by_rater = marks.groupby(["checkpoint_id", "rater"])["value"].mean()
+    means, counts = by_rater.groupby("checkpoint_id").mean(), marks.groupby("checkpoint_id").size()
+    return {int(checkpoint): (float(means[checkpoint]), int(counts[checkpoint])) for checkpoint in means.index}
 
 
 def run_facts(db: Database, project_id: int) -> dict[int, tuple[str, str]]:

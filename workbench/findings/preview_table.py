@@ -14,6 +14,7 @@ from workbench.findings.beside import BESIDE_COLUMNS, beside, vectors_of
 from workbench.findings.metrics import COSINE_ZERO, HUMAN_AXES, STRANGERS
 from workbench.plans.eyes import Eyes, main_eyes
 from workbench.plans.plan import EvalPlan, plan_of
+from workbench.rating.modes import FLAGS
 from workbench.scores.copying import copied_photo, is_face_copy, is_picture_copy
 from workbench.scores.current_scores import SECOND, current_scores
 from workbench.scores.finish import Finish
@@ -39,6 +40,7 @@ CHECKPOINT_COLUMNS = [
 ]
 INTEGERS = ["run_id", "pattern_id", "train_seed", "dataset_id", "checkpoint_id", "updates", "images_seen"]
 HUMAN_COLUMNS = [f"human_{axis}" for axis in HUMAN_AXES]
+FLAG_COLUMNS = {flag: f"flag_{flag}" for flag in FLAGS}
 FACE_NUMBERS = ["face_found", "recognised", "likeness", "likeness_raw", "copy_gap", "face_px"]
 SECOND_NUMBERS = ["second_likeness", "second_likeness_raw"]  # on the second judge's own scale
 COPY_NUMBERS = ["face_copy", "picture_copy", "copied"]
@@ -54,6 +56,7 @@ NUMBERS = [
     "epoch",
     *HUMAN_COLUMNS,
 ]
+NO_FLAGS = dict.fromkeys(FLAG_COLUMNS.values(), 0)
 # pandas would make it NaN, which is true in an "if"
 NONE_WHERE_MISSING = ["face_status", "second_face_status", "clip_status", "zero", "saw_references"]
 PREVIEW_COLUMNS = [
@@ -85,6 +88,7 @@ PREVIEW_COLUMNS = [
     *COPY_NUMBERS,
     "nearest_photo",
     *NEAREST.values(),
+    "nearest_reference",
     *Finish._fields,
     *BESIDE_COLUMNS,
     "face_judge",
@@ -92,6 +96,8 @@ PREVIEW_COLUMNS = [
     "clip_judge",
     *HUMAN_COLUMNS,
     "n_marks",
+    *FLAG_COLUMNS.values(),
+    "drawn_as",
 ]
 
 
@@ -100,7 +106,9 @@ def preview_table(db: Database, project_id: int) -> pd.DataFrame:
 
     ``likeness`` is on the subject's scale (strangers 0, real photos 100); ``likeness_raw``, ``clip_t`` and ``clip_i``
     (look: mean over the reference photos) are cosines; ``face_px`` is the side of the face in pixels; ``human_*`` are
-    marks from 0 to 100, mean over raters. ``zero`` says what 0 on the scale is, a key of metrics.ZEROS.
+    marks from 0 to 100, mean over raters, ``n_marks`` of them; ``flag_*``: how many raters flagged it. ``drawn_as``:
+    the id of the preview that the same picture was first drawn for, under which people's words are stored. ``zero``
+    says what 0 on the scale is, a key of metrics.ZEROS.
     ``second_likeness`` is on the second judge's own scale: never on one axis with the first's. ``face_status``,
     ``second_face_status`` and ``clip_status`` are the score's (a broken picture's own; None = not scored yet),
     ``face_reason`` and ``clip_reason`` the same as a sentence, empty where there is nothing to say.
@@ -110,7 +118,8 @@ def preview_table(db: Database, project_id: int) -> pd.DataFrame:
     the nearest reference photo, beyond what is usual for real photos. ``face_copy``, ``picture_copy``: 1 where that
     says "copied" (see scores/copying.py), ``copied``: 1 where either does, ``nearest_photo``: the id of the training
     photo to look at; ``nearest_by_layout``, ``nearest_by_look`` and ``nearest_by_face``: ids of the nearest ones, which
-    together say more of a LoRA (see copied.py), ``attrs["usual"]``: how popular one photo is among real photos there.
+    together say more of a LoRA (see copied.py), ``nearest_reference``: the id of the reference photo whose face is
+    nearest, ``attrs["usual"]``: how popular one photo is among real photos there.
     Beside other previews: see :func:`beside.beside`. ``is_variant``: rendered on another
     base or with another clip skip than the plan's main view (never so where it was made elsewhere). ``is_final``: its
     run was trained on the reference photos too. ``is_confirm``: of a seed that nothing is chosen by. ``is_main``:
@@ -125,8 +134,9 @@ def preview_table(db: Database, project_id: int) -> pd.DataFrame:
     stored = results.previews(db, project_id, plan_id) if plan_id else []
     scores, judges, left_out = current_scores(db, project, stored)
     scales = {row["id"]: row for row in results.calibrations(db, project_id)}
-    photos = train_photos(db, {row["dataset_id"] for row in scales.values()})
-    marks = human_marks(db, project_id)
+    used = {row["dataset_id"] for row in scales.values()}
+    photos, references = side_photos(db, used, "train"), side_photos(db, used, "reference")
+    marks, flags = human_marks(db, project_id), flag_counts(db, project_id)
     headline = main_views(db, project_id, plan)
     confirming = set(plan.confirm_seeds) - set(plan.seeds)
     rows = []
@@ -156,14 +166,16 @@ def preview_table(db: Database, project_id: int) -> pd.DataFrame:
         other = second_columns(face_columns(second, status, scales))
         clip = clip_columns(clip_t, clip_i, status)
         copies = copy_columns(likeness, clip_i, status, scales, photos)
-        said = marks.get(preview["same_as"] or preview["id"], {})
-        rows.append({"n_marks": 0, **preview, **about, **face, **other, **clip, **copies, **said})
+        drawn_as = preview["same_as"] or preview["id"]
+        said = {"drawn_as": drawn_as, "n_marks": 0, **NO_FLAGS, **marks.get(drawn_as, {}), **flags.get(drawn_as, {})}
+        near = {"nearest_reference": nearest_reference(likeness, scales, references)}
+        rows.append({**preview, **about, **face, **other, **clip, **copies, **near, **said})
     table = pd.DataFrame(rows, columns=PREVIEW_COLUMNS).astype(
         {
-            **dict.fromkeys([*INTEGERS, "nearest_photo", *NEAREST.values()], "Int64"),
+            **dict.fromkeys([*INTEGERS, "nearest_photo", *NEAREST.values(), "nearest_reference"], "Int64"),
             **dict.fromkeys(NUMBERS, "float64"),
             **dict.fromkeys(["is_main", "is_variant", "is_final", "is_confirm", "is_base", "is_last"], "bool"),
-            "n_marks": "int64",
+            **dict.fromkeys(["n_marks", "drawn_as", *NO_FLAGS], "int64"),
         }
     )
     for column in NONE_WHERE_MISSING:
@@ -190,9 +202,17 @@ def usual_of_photos(scores: dict[tuple[int, str], Row], scales: dict[int, Row]) 
     return usual_shares(*samples)
 
 
-def train_photos(db: Database, datasets: Collection[int]) -> dict[int, list[int]]:
-    """Dataset version -> ids of its train photos, in the order in which judges get them."""
-    return {dataset: [photo["id"] for photo in library.photos(db, dataset, "train")] for dataset in datasets}
+def side_photos(db: Database, datasets: Collection[int], side: str) -> dict[int, list[int]]:
+    """Dataset version -> ids of its train or reference photos, in the order in which judges get them."""
+    return {dataset: [photo["id"] for photo in library.photos(db, dataset, side)] for dataset in datasets}
+
+
+def nearest_reference(score: Row | None, scales: dict[int, Row], photos: dict[int, list[int]]) -> int | None:
+    """The reference photo whose face is nearest, where the score keeps it."""
+    if score is None or score["value"] is None or score["calibration_id"] is None:
+        return None
+    place = parsed(score["detail"]).get("nearest_reference_photo")
+    return None if place is None else photos[scales[score["calibration_id"]]["dataset_id"]][place]
 
 
 def main_views(db: Database, project_id: int, plan: EvalPlan) -> dict[int, Eyes]:
@@ -295,12 +315,12 @@ def status_and_reason(score: Row | None, picture_status: str) -> tuple[str | Non
     return score["status"], ". ".join(part for part in (score_status(score["status"]), message) if part)
 
 
-def human_marks(db: Database, project_id: int) -> dict[int, Row]:
-    """Mean mark per picture and axis: one rater's repeats are averaged first, then the raters.
+def human_marks(db: Database, project_id: int, rater: str | None = None) -> dict[int, Row]:
+    """Mean mark per picture and axis: one rater's repeats are averaged first, then the raters (None: all of them).
 
     A picture that several plans share has the id of the preview that it was first drawn for.
     """
-    stored = ratings.marks(db, project_id)
+    stored = [mark for mark in ratings.marks(db, project_id) if rater in (None, mark["rater"])]
     if not stored:
         return {}
     marks = pd.DataFrame(stored)
@@ -308,3 +328,23 @@ def human_marks(db: Database, project_id: int) -> dict[int, Row]:
     wide = by_rater.groupby(["preview_id", "axis"]).mean().unstack("axis").add_prefix("human_")
     wide["n_marks"] = marks.groupby("preview_id").size()
     return {int(preview): row for preview, row in wide.to_dict("index").items()}
+
+
+def marks_of(db: Database, project_id: int, previews: pd.DataFrame, rater: str | None) -> pd.DataFrame:
+    """A preview table with the marks of one rater alone (None: of all, as it is)."""
+    if rater is None:
+        return previews
+    marks = human_marks(db, project_id, rater)
+    own = pd.DataFrame([marks.get(picture, {}) for picture in previews["drawn_as"]], index=previews.index)
+    own = own.reindex(columns=[*HUMAN_COLUMNS, "n_marks"])
+    return previews.assign(**own[HUMAN_COLUMNS].astype("float64"), n_marks=own["n_marks"].fillna(0).astype("int64"))
+
+
+def flag_counts(db: Database, project_id: int) -> dict[int, dict[str, int]]:
+    """Picture -> how many raters gave it each flag; the id is that of the preview that it was first drawn for."""
+    counts: dict[int, dict[str, int]] = {}
+    for flag in ratings.flags(db, project_id):
+        own = counts.setdefault(flag["preview_id"], {})
+        column = FLAG_COLUMNS[flag["said"]]
+        own[column] = own.get(column, 0) + 1
+    return counts

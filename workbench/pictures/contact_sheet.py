@@ -20,6 +20,8 @@ from workbench.plans.plan import EvalPlan, plan_of
 from workbench.views import seen_words
 from workbench.workspace import Workspace
 
+Row = dict[str, Any]
+
 SHAPE = 1.0  # width / height that a sheet comes near to, by how many blocks its rows stand in
 BLOCKS = 4  # at most
 GAP, PAD, LINE, TOP = 4, 18, 20, 42  # px
@@ -87,14 +89,8 @@ def sheet_of(
     stored = results.previews(db, project["id"], project["plan_id"]) if project["plan_id"] else []
     files = {row["token"]: row["thumb"] for row in stored}
     photos = library.photos(db, project["dataset_id"], "reference") if project["dataset_id"] else []
-    table = tables.previews
-    table = table[
-        (table["is_main"] | (table["is_final"] & (table["strength"] == plan.main_strength)))
-        & (table["role"] == "identity")
-        & table["seed"].isin(list(seeds))
-    ]
-    base = records(table[table["is_base"]])
-    trained = records(table[~table["is_base"] & table["is_last"]])
+    base, of_pattern = rows_of(tables, plan, seeds)
+    trained = [row for rows in of_pattern.values() for row in rows]
     cells = sorted({(row["prompt"], row["seed"]) for row in trained or base})
 
     def spot(row: Mapping[str, Any] | None) -> Spot:
@@ -113,11 +109,6 @@ def sheet_of(
         mean = f"likeness {sum(row['likeness'] for row in shown) / len(shown):.0f}" if shown and not hidden else ""
         return Line(label, " · ".join(filter(None, [sub, mean])), tuple(spot(by_cell.get(cell)) for cell in cells))
 
-    of_pattern: dict[int, list[dict[str, Any]]] = {}
-    for row in sorted(trained, key=lambda row: (row["is_final"], row["train_seed"], -row["checkpoint_id"])):
-        rows = of_pattern.setdefault(row["pattern_id"], [])
-        if not rows or rows[0]["checkpoint_id"] == row["checkpoint_id"]:
-            rows.append(row)
     ordered = [of_pattern[pattern] for pattern in tables.labels if pattern in of_pattern]
     eyes: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for row in base:
@@ -135,6 +126,29 @@ def sheet_of(
         footer(plan, seeds, any(spot.waits for row in lines for spot in row.spots)),
         seen_words(db, project),
     )
+
+
+def rows_of(tables: Tables, plan: EvalPlan, seeds: Collection[int]) -> tuple[list[Row], dict[int, list[Row]]]:
+    """The previews of a sheet: of the base rows, and of each pattern's checkpoint."""
+    table = tables.previews
+    table = table[
+        (table["is_main"] | (table["is_final"] & (table["strength"] == plan.main_strength)))
+        & (table["role"] == "identity")
+        & table["seed"].isin(list(seeds))
+    ]
+    trained = records(table[~table["is_base"] & table["is_last"]])
+    of_pattern: dict[int, list[Row]] = {}
+    for row in sorted(trained, key=lambda row: (row["is_final"], row["train_seed"], -row["checkpoint_id"])):
+        rows = of_pattern.setdefault(row["pattern_id"], [])
+        if not rows or rows[0]["checkpoint_id"] == row["checkpoint_id"]:
+            rows.append(row)
+    return records(table[table["is_base"]]), of_pattern
+
+
+def tokens(tables: Tables, plan: EvalPlan, seeds: Collection[int]) -> list[str]:
+    """The tokens of the previews of a sheet."""
+    base, of_pattern = rows_of(tables, plan, seeds)
+    return [row["token"] for rows in (base, *of_pattern.values()) for row in rows]
 
 
 def _which(row: Mapping[str, Any]) -> str:

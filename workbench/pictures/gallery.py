@@ -10,6 +10,7 @@ from workbench.bases import short
 from workbench.elsewhere.names import LAST_EPOCH, THE_LAST
 from workbench.findings.metrics import HUMAN_AXES
 from workbench.plans.plan import EvalPlan
+from workbench.rating.modes import FLAGS
 from workbench.sentences import in_fp32, score_status
 
 Row = dict[str, Any]
@@ -149,11 +150,11 @@ def choose(
 
 
 def shown_seeds(plan: EvalPlan) -> tuple[int, ...]:
-    """Preview seeds for a quick look: two at most, without the first, whose pictures people rate and may wait.
+    """Preview seeds for a quick look: the last one, since people are asked to rate pictures of all others, blind.
 
     None (that is: all) where pictures were made elsewhere, since not every prompt has every seed there.
     """
-    return () if plan.elsewhere else plan.seeds[1:][-2:] or plan.seeds
+    return () if plan.elsewhere else plan.seeds[-1:]
 
 
 def preview_grid(table: pd.DataFrame, plan: EvalPlan, held: Collection[str] = ()) -> Grid:
@@ -292,13 +293,10 @@ def short_place(value: Any) -> str:
     return short(value) if isinstance(value, str) else str(value)
 
 
-def checkpoint_grid(
-    table: pd.DataFrame, plan: EvalPlan, checkpoint_ids: Collection[int], held: Collection[str] = ()
-) -> Grid:
-    """The base row and some checkpoints, on the prompts that name the subject."""
+def of_checkpoints(table: pd.DataFrame, plan: EvalPlan, checkpoint_ids: Collection[int]) -> pd.DataFrame:
+    """The previews of the base row and some checkpoints, on the prompts that name the subject."""
     chosen = choose(table, plan, roles=("identity",), seeds=shown_seeds(plan))
-    wanted = chosen["is_base"] | chosen["checkpoint_id"].isin(list(checkpoint_ids))
-    return preview_grid(chosen[wanted], plan, held)
+    return chosen[chosen["is_base"] | chosen["checkpoint_id"].isin(list(checkpoint_ids))]
 
 
 # everything about one preview
@@ -340,7 +338,18 @@ def judged(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     for axis in HUMAN_AXES:
         if pd.notna(row[f"human_{axis}"]):
             found.append((f"{axis}, rated", f"{row[f'human_{axis}']:.0f}"))
-    return found
+    flags = flag_words(row)
+    return [*found, ("flagged by raters", flags)] if flags else found
+
+
+def flag_words(row: Mapping[str, Any]) -> str:
+    """What raters flagged a preview as, and how many of them where several did.
+
+    >>> flag_words({"flag_broken": 2, "flag_not_the_person": 1})
+    'broken (2 raters), not the person'
+    """
+    named = [(flag.replace("_", " "), int(row.get(f"flag_{flag}", 0))) for flag in FLAGS]
+    return ", ".join(f"{name} ({n} raters)" if n > 1 else name for name, n in named if n)
 
 
 def no_score(status: Any) -> str:

@@ -1,16 +1,17 @@
-"""Which previews people rate, which of them wait for a rater, and which other pages hide until then."""
+"""Which previews people rate, in which stages, which of them wait for a rater, and what other pages hide until then."""
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlite_utils import Database
 
-from db import ratings, results, runs
+from db import asked, ratings, results, runs, sittings
 from trainer.config import parse_config
+from workbench.pictures.gallery import checkpoint_text
+from workbench.plans.eyes import Eyes, main_eyes
 from workbench.plans.plan import EvalPlan, plan_of
-from workbench.plans.wanted import main_eyes
 from workbench.running.queue import points_of
 
 Row = dict[str, Any]
@@ -19,33 +20,85 @@ SITTING = 60  # pictures made elsewhere that are judged at most: about ten minut
 
 
 def rating_set(db: Database, project: Row) -> list[Row]:
-    """Previews that people judge: one per identity prompt of few checkpoints, unless the picture is broken.
+    """Previews that people judge first: one per identity prompt of few checkpoints, unless the picture is broken.
 
     Few enough for a sitting: at most two checkpoints per run (see :func:`judged_updates`), the plan's first seed,
     its main strength and main view; none of final runs, which are compared with nothing. Of pictures made elsewhere
-    see :func:`elsewhere_set`. Rows as
-    ``db.results.previews`` gives them, but with the id under which a picture that an earlier plan has as well was
-    first drawn, so that what was said of it still stands.
+    see :func:`elsewhere_set`. Rows as ``db.results.previews`` gives them, but with the id under which a picture that
+    an earlier plan has as well was first drawn, so that what was said of it still stands.
     """
+    return stage_rows(db, project, plan_of(db, project["id"]), 0)
+
+
+def stages(plan: EvalPlan) -> tuple[int, ...]:
+    """The seeds whose pictures are judged, one stage after the other.
+
+    Not the last one where there are several: pages show its pictures freely. Pictures made elsewhere have one stage,
+    whose seeds differ from prompt to prompt.
+    """
+    return plan.seeds[:1] if plan.elsewhere else plan.seeds[:-1] or plan.seeds
+
+
+def pictures(db: Database, project: Row) -> list[Row]:
+    """All that people can be asked about, stage after stage: rows as :func:`rating_set`, with their ``stage``."""
+    plan = plan_of(db, project["id"])
+    return [row for stage in range(len(stages(plan))) for row in stage_rows(db, project, plan, stage)]
+
+
+def stage_rows(db: Database, project: Row, plan: EvalPlan, stage: int) -> list[Row]:
+    """The pictures of one stage, made so far."""
     if not project["plan_id"]:
         return []
-    plan = plan_of(db, project["id"])
     if plan.elsewhere:
-        return elsewhere_set(plan, results.previews(db, project["id"], project["plan_id"]))
-    judged = {
-        (run["id"], updates, *main_eyes(plan, parse_config(run["config"])))
-        for run in runs.of_project(db, project["id"])
-        if not run["final"]
-        for updates in judged_updates(save_points(db, run))
-    }
-    return [
-        {**row, "id": row["same_as"] or row["id"]}
-        for row in results.previews(db, project["id"], project["plan_id"])
-        if (row["run_id"], row["updates"], row["base_model"], row["clip_skip"]) in judged
-        and row["status"] == "ok"
-        and plan.prompts[row["prompt"]].role == "identity"
-        and (row["seed"], row["strength"]) == (plan.seeds[0], plan.main_strength)
-    ]
+        rows = elsewhere_set(plan, results.previews(db, project["id"], project["plan_id"]))
+    else:
+        rows = of_seed(db, project, plan, stages(plan)[stage])
+    return [{**row, "id": row["same_as"] or row["id"], "stage": stage} for row in rows]
+
+
+def of_seed(db: Database, project: Row, plan: EvalPlan, seed: int) -> list[Row]:
+    """The judged checkpoints' pictures of identity prompts with one seed; quick, since every page asks."""
+    judged = judged_checkpoints(db, project, plan)
+    identity = [number for number, prompt in enumerate(plan.prompts) if prompt.role == "identity"]
+    about = {"project": project["id"], "plan": project["plan_id"], "seed": seed, "strength": plan.main_strength}
+    rows = asked.previews(db, judged, identity, **about)
+    return [row for row in rows if (row["base_model"], row["clip_skip"]) == judged[row["checkpoint_id"]]]
+
+
+def judged_checkpoints(db: Database, project: Row, plan: EvalPlan) -> dict[int, Eyes]:
+    """The checkpoints that people judge, and what they are looked at with."""
+    saved = asked.saved(db, project["id"])
+    eyes: dict[int, Eyes] = {}  # of a pattern
+    found: dict[int, Eyes] = {}
+    for run in runs.of_project(db, project["id"]):
+        rows = saved.get(run["id"], [])
+        if run["final"] or not rows:
+            continue
+        if run["pattern_id"] not in eyes:
+            eyes[run["pattern_id"]] = main_eyes(plan, parse_config(run["config"]))
+        going = run["status"] in ("queued", "running")
+        judged = judged_updates(save_points(db, run) if going else [row["updates"] for row in rows])
+        found |= {row["id"]: eyes[run["pattern_id"]] for row in rows if row["updates"] in judged}
+    return found
+
+
+def save_points(db: Database, run: Row) -> list[int]:
+    """Updates at which a run has its checkpoints; those to come too, so that the set stays as it is."""
+    if run["status"] in ("queued", "running"):
+        return points_of(db, run)
+    return [checkpoint["updates"] for checkpoint in runs.checkpoints(db, run["id"])]
+
+
+def judged(db: Database, project: Row) -> list[int]:
+    """The checkpoints that people judge, in the order of training; of those with pictures."""
+    plan = plan_of(db, project["id"])
+    return list(dict.fromkeys(row["checkpoint_id"] for row in stage_rows(db, project, plan, 0)))
+
+
+def labels(db: Database, project: Row) -> dict[int, str]:
+    """Names of the judged checkpoints, for people."""
+    rows = rating_set(db, project)
+    return {row["checkpoint_id"]: f"{row['label']}, {checkpoint_text({**row, 'is_final': 0})}" for row in rows}
 
 
 def elsewhere_set(plan: EvalPlan, previews: Sequence[Row]) -> list[Row]:
@@ -73,7 +126,7 @@ def elsewhere_set(plan: EvalPlan, previews: Sequence[Row]) -> list[Row]:
             order[run].append(checkpoint)
     share = min(1.0, SITTING / max(len(chosen), 1))
     kept = {checkpoint for each in order.values() for checkpoint in spread(each, math.ceil(share * len(each)))}
-    return [{**row, "id": row["same_as"] or row["id"]} for row in chosen.values() if row["checkpoint_id"] in kept]
+    return [row for row in chosen.values() if row["checkpoint_id"] in kept]
 
 
 def spread(each: Sequence[int], count: int) -> list[int]:
@@ -93,29 +146,53 @@ def judged_updates(points: Sequence[int]) -> set[int]:
     return {last, min(before, key=lambda updates: abs(updates - last / 2), default=last)}
 
 
-def save_points(db: Database, run: Row) -> list[int]:
-    """Updates at which a run has its checkpoints; those to come too, so that the set stays as it is."""
-    if run["status"] in ("queued", "running"):
-        return points_of(db, run)
-    return [checkpoint["updates"] for checkpoint in runs.checkpoints(db, run["id"])]
+# what waits
 
 
 def waiting(db: Database, project: Row, rater: str) -> list[Row]:
-    """Previews of the set of which this rater has said nothing, in the order in which they come."""
+    """Pictures of the current stage of which this rater has said nothing, and those of sittings that can go on.
+
+    None that this rater chose to see by name. In an order of the rater's own.
+    """
     said = answered_previews(db, project["id"], rater)
-    rows = [row for row in rating_set(db, project) if row["id"] not in said]
+    seen = sittings.revealed(db, project["id"], rater)
+    begun = asked.still_asked(db, project["id"], rater) - seen
+    rows = current(db, project, rater, said | seen)
+    left = begun - {row["id"] for row in rows}
+    if left:
+        rows = rows + [row for row in pictures(db, project) if row["id"] in left]
     return sorted(rows, key=lambda row: place(rater, row["token"]))
 
 
+def current(db: Database, project: Row, rater: str, done: Collection[int]) -> list[Row]:
+    """What is still to be said something of in the first stage that has anything left for the open checkpoints."""
+    from workbench.rating.standing import could_be_best  # it is about pictures of this room
+
+    plan = plan_of(db, project["id"])
+    rows = stage_rows(db, project, plan, 0)
+    judged = dict.fromkeys(row["checkpoint_id"] for row in rows)
+    leading = could_be_best(db, project, rater, list(judged)) if done else judged
+    for stage in range(len(stages(plan))):
+        if stage:
+            rows = stage_rows(db, project, plan, stage)
+        left = [row for row in rows if row["id"] not in done and row["checkpoint_id"] in leading]
+        if left:
+            return left
+    return []
+
+
 def answered_previews(db: Database, project_id: int, rater: str) -> set[int]:
-    """Single pictures that a rater has marked, flagged or skipped, warm-ups apart."""
+    """Pictures that a rater has said something of, or skipped, alone or beside others, warm-ups apart."""
     events = ratings.events(db, project_id, rater)
     undone = {event["undoes"] for event in events if event["event"] == "undo"}
-    return {
-        event["preview_id"]
+    stands = [
+        event
         for event in events
         if event["event"] != "undo" and event["id"] not in undone and event["part"] != "warm_up"
-    }
+    ]
+    found = {event["preview_id"] for event in stands if event["preview_id"] is not None}
+    shown = asked.shown(db, {event["item_id"] for event in stands if event["item_id"] is not None})
+    return found | {preview for ids in shown.values() for preview in ids}
 
 
 def held_back_tokens(db: Database, project: Row, rater: str) -> set[str]:

@@ -100,6 +100,10 @@ def current_judge(column: str, spec: str, keys: dict[str, int]) -> int | None:
     try:
         info = find(spec)
     except JudgeUnavailable:
-        names = tuple(f"{kind}/{name}/" for name in {spec, Path(spec).name})
-        return max((judge for key, judge in keys.items() if key.startswith(names)), default=None)
+        return max((judge for key, judge in keys.items() if named(kind, spec, key)), default=None)
     return keys.get(info.key) if info else None
+
+
+def named(kind: str, spec: str, key: str) -> bool:
+    """Whether a judge's key is of the judge that a project names so, whatever its version and files."""
+    return key.startswith(tuple(f"{kind}/{name}/" for name in {spec, Path(spec).name}))

@@ -12,8 +12,8 @@ OPENING = """# What the judges are worth
 Written by `python -m workbench validity --write docs/validity.md`, which measures the figures on this page anew (those
 under *All LoRAs tried* were recorded once) on the synthetic people that ship with the program, of whom the truth is
 known: subject A (30 train and 10 reference photos), 20 other people (4 photos each), and 5 series of blends from a
-stranger to subject A. Photos are scaled to 64 px, the size of the miniature's previews. The command takes about a
-minute and a half on an idle core.
+stranger to subject A. Photos are scaled to 64 px, the size of the miniature's previews. The command takes two to
+three minutes on an idle core, the last section included.
 
 **What this shows:** the formulas are right, and the shipped judge tells its own people apart. **What it doesn't:**
 how well a judge knows *your* subject. Rendered faces in soft 64 px pictures are neither photographs nor harder nor

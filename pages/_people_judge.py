@@ -1,0 +1,167 @@
+"""Eye and judge: do people and the automatic judges see the same, which judge follows the eye, where do they part."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+from sqlite_utils import Database
+from streamlit.delta_generator import DeltaGenerator
+
+from pages import _shared as shared
+from pages._people_found import clicked
+from pages._pictures import picture_grid
+from workbench.charting.people_chart import correlation_words, people_chart
+from workbench.findings.analysis import Tables
+from workbench.findings.metrics import METRICS
+from workbench.findings.preview_table import marks_of
+from workbench.people import eye_and_judge as compare
+from workbench.people.eye_and_judge import Tracking
+from workbench.pictures.eye_grid import eye_grid
+from workbench.rating import pool
+from workbench.sweep import settings
+from workbench.words import counted
+
+Row = dict[str, Any]
+
+SHOWN = 5  # pictures on each side
+
+
+def eye_and_judge(db: Database, project: Row, tables: Tables, rater: str | None, controls: DeltaGenerator) -> None:
+    """Every comparison of people's marks with the judges' scores. ``controls``: where the choice of a judge stands."""
+    previews = marks_of(db, project["id"], tables.previews, rater)
+    tracked = compare.trackings(previews)
+    if not tracked:
+        nothing_to_compare(project, previews)
+    one = choose_judge(tracked, controls)
+    held = pool.held_back_tokens(db, project, shared.rater())
+    scatter(db, project, tables, previews, one, held)
+    which_judge(previews, tracked)
+    where_they_part(db, project, tables, previews, one, held)
+    by_group(tables, previews, one)
+
+
+def nothing_to_compare(project: Row, previews: pd.DataFrame) -> None:
+    """Why there is nothing, and what to do."""
+    if project["face_judge"] == project["clip_judge"] == "none":
+        shared.nothing_yet("No judge is named, so people's marks stand alone.", "plan", "Name a judge")
+    if not previews[["human_likeness", "human_prompt"]].notna().any(axis=None):
+        shared.nothing_yet(
+            "No single picture has a mark yet: rows, pairs and grids say nothing of one picture alone.", "rate", "Rate"
+        )
+    shared.nothing_yet(
+        f"Fewer than {compare.FEWEST_PICTURES} pictures have both a mark and a score.", "rate", "Rate some more"
+    )
+
+
+def choose_judge(tracked: list[Tracking], controls: DeltaGenerator) -> Tracking:
+    """The judge that the pictures are compared with."""
+    names = {f"{one.human}/{one.judge}": one.title for one in tracked}
+    if len(names) == 1:
+        return tracked[0]
+    chosen = controls.segmented_control(
+        "Judge", names, default=next(iter(names)), format_func=names.__getitem__, key="people-judge", required=True
+    )
+    return tracked[list(names).index(str(chosen))]
+
+
+def scatter(db: Database, project: Row, tables: Tables, previews: pd.DataFrame, one: Tracking, held: set[str]) -> None:
+    """A point per rated picture; a click shows it."""
+    rows = compare.seen_by_both(previews, one.human, one.judge, within_prompts=one.over_all is None)
+    shown = rows[~rows["token"].isin(list(held))]
+    sure = one.over_all or one.within
+    chart = people_chart(shown, compare.metric_of(one.judge, tables), list(tables.labels.values()), one.human)
+    key = f"people-{one.judge}"
+    event = st.altair_chart(chart, key=key, height=chart.height, on_select="rerun", selection_mode="pick")
+    st.markdown(shared.plain(correlation_words(sure, within_prompts=one.over_all is None)))
+    if len(shown) < len(rows):
+        st.caption(f"{counted(len(rows) - len(shown), 'picture')} not drawn here: you have yet to rate them.")
+    picked = [point["preview_id"] for point in event.selection.get("pick", [])]
+    if picked:
+        chosen = shown[shown["preview_id"].isin(picked)]
+        tiles(db, project, tables, chosen, one, "the chosen picture", "people-picked")
+    else:
+        st.caption("Click a point to see its picture.")
+
+
+def which_judge(previews: pd.DataFrame, tracked: list[Tracking]) -> None:
+    """The rank correlation of each judge, and whether two of them differ."""
+    st.subheader("Which judge follows the eye?")
+    rows = []
+    for one in tracked:
+        over_all = one.over_all
+        rows.append(
+            {
+                "judge": one.title,
+                "same prompt": f"{one.within.rho:.2f}",
+                "95 % ": one.within.interval,
+                "all pictures": f"{over_all.rho:.2f}" if over_all else "not comparable",
+                "95 %": over_all.interval if over_all else "",
+                "people's marks": METRICS[one.human].label,
+                "pictures": one.within.n,
+                "checkpoints": one.within.checkpoints,
+            }
+        )
+    st.dataframe(rows, hide_index=True, height="content", width="content")
+    for pair in compare.ahead(previews):
+        st.markdown(shared.plain(pair.words))
+    st.caption(
+        "Spearman's rank correlation: among pictures of the same prompt, which is what decides between checkpoints, "
+        f"and over all pictures. CLIP's figures compare between the same prompts only. {compare.CAUTION}"
+    )
+
+
+def where_they_part(
+    db: Database, project: Row, tables: Tables, previews: pd.DataFrame, one: Tracking, held: set[str]
+) -> None:
+    """The pictures that people put far above the judge, and far below."""
+    st.subheader("Where they part most")
+    rows = compare.seen_by_both(previews, one.human, one.judge, within_prompts=one.over_all is None)
+    above, below = compare.furthest(rows, SHOWN, list(held))
+    if above.empty and below.empty:
+        st.caption("Nowhere: both put these pictures into the same order.")
+    if len(above):
+        tiles(db, project, tables, above, one, "people place it higher", "people-above")
+    if len(below):
+        tiles(db, project, tables, below, one, "the judge places it higher", "people-below")
+
+
+def tiles(db: Database, project: Row, tables: Tables, rows: pd.DataFrame, one: Tracking, head: str, key: str) -> None:
+    """Pictures over their nearest reference photos; a click opens one."""
+    shared.shown_by_name(db, project, rows["token"])
+    grid = eye_grid(rows, compare.metric_of(one.judge, tables), shared.reference(db, project), head, one.human)
+    clicked(tables, picture_grid(grid, 128, None, key), db)
+
+
+def by_group(tables: Tables, previews: pd.DataFrame, one: Tracking) -> None:
+    """Does the eye part from the judge in the pictures of one pattern, or of one value of a setting?"""
+    st.subheader("In which patterns?")
+    rows = compare.seen_by_both(previews, one.human, one.judge, within_prompts=True)
+    titles = {"pattern": "pattern"} | {name: settings.field(name).title for name in settings.varied(tables.settings)}
+    by = str(st.selectbox("By", titles, format_func=titles.__getitem__, key="people-group", width=280))
+    if by == "pattern":
+        groups = rows["label"].astype(str)
+    else:
+        values = {pattern: known.get(by) for pattern, known in tables.settings.items()}
+        groups = rows["pattern_id"].map(lambda pattern: settings.value_text(values.get(int(pattern))))
+    table = compare.by_group(rows, groups)
+    for sentence in compare.group_words(table, titles[by]):
+        st.markdown(shared.plain(sentence))
+    st.dataframe(
+        pd.DataFrame(
+            {
+                titles[by]: table["group"],
+                "people against the judge": [compare.places(value) for value in table["apart"]],
+                "95 % interval": [compare.interval_text(row) for row in table.to_dict("records")],
+                "pictures": table["n"],
+                "prompts": table["n_prompts"],
+            }
+        ),
+        hide_index=True,
+        height="content",
+        width="content",
+    )
+    st.caption(
+        "Places in a hundred, among pictures of the same prompt: + people put the pictures higher than the judge does, "
+        "- lower. Ranks are relative: where one goes down, others go up. Intervals over prompts: another training "
+        "seed may differ more."
+    )

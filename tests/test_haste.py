@@ -1,0 +1,106 @@
+"""Signs of answers given without looking: each is seen, and raters who look hear of none."""
+
+import doctest
+
+import numpy as np
+import pandas as pd
+import pytest
+from filled import fill, rate
+
+from db import library, results
+from workbench.people import haste
+from workbench.people.haste import chance_of_run, notices, of_answers, one_side, too_short
+from workbench.people.marks import COLUMNS
+from workbench.people.simulated import Rater, World, compared
+from workbench.people.validity import ALIKE, HONEST, told
+
+
+def test_the_examples_in_the_docstrings_hold():
+    assert doctest.testmod(haste).failed == 0
+
+
+def marks(values, axis="likeness", seconds=3.0):
+    """A deck of these marks in this order."""
+    n = len(values)
+    about = {"id": range(n), "position": range(n), "value": np.asarray(values, float), "unit": range(n)}
+    about |= {"rater": "anna", "session": "s", "mode": "single", "axis": axis, "is_repeat": False}
+    return pd.DataFrame(about | {"first": range(n), "seconds": seconds, "checkpoint_id": 1, "prompt": 0})[COLUMNS]
+
+
+def said(given):
+    return of_answers(given, pd.DataFrame())
+
+
+VARIED = list(np.random.default_rng(0).permutation(np.arange(20.0, 80.0, 2.0)))
+
+
+def test_answers_faster_than_a_look_are_noticed_and_a_slip_is_not():
+    assert said(marks(VARIED)) == []
+    (words,) = said(marks(VARIED, seconds=[0.4] * 10 + [3.0] * 20))
+    assert words.startswith("10 of 30 answers came within 0.7 s (median 3.0 s)")
+    assert said(marks(VARIED, seconds=[0.4] * 6 + [3.0] * 24)) == []  # a fifth
+    assert too_short("sheet", pd.Series([1.0] * 20)) and not too_short("deck", pd.Series([1.0] * 20))
+
+
+def test_one_mark_for_nearly_everything_is_noticed():
+    (words,) = said(marks([75.0] * 26 + VARIED[:4]))
+    assert words.startswith("26 of 30 marks are 75.")
+    (words,) = said(marks([60.0, 61, 62] * 10))
+    assert words.startswith("All 30 marks lie close together, 60 to 62.")
+
+
+def test_only_the_ends_of_the_scale_are_noticed():
+    (words,) = said(marks([0.0, 100, 100, 0, 100] * 6))
+    assert words.startswith("30 of 30 marks are 0 or 100.")
+
+
+def test_a_long_run_is_noticed_when_chance_does_not_explain_it():
+    (words,) = said(marks([*VARIED, *[51.0] * 10, *VARIED]))
+    assert words.startswith("10 answers in a row were the same mark (51)")
+    assert said(marks([*VARIED, *[51.0] * 7, *VARIED])) == []
+
+
+def test_the_chance_of_a_run_is_never_less_than_it_is():
+    assert chance_of_run([1] * 5 + [2] * 5, 5) == pytest.approx(6 * 2 / 252)  # places x kinds / arrangements
+    rng = np.random.default_rng(0)
+    answers = [1] * 30 + [2] * 30
+    true = np.mean([haste.longest_run(list(rng.permutation(answers)))[0] >= 9 for _ in range(2000)])
+    assert true <= chance_of_run(answers, 9) < 3 * true
+
+
+def test_always_one_side_is_noticed():
+    assert one_side(["left"] * 25 + ["right"] * 2 + ["same"] * 9).startswith("In 25 of 27 pairs you chose the left one")
+    assert one_side(["left"] * 18 + ["right"] * 9) == ""
+    rng = np.random.default_rng(0)
+    blind = compared(Rater(side=80), World().pictures(rng), 60, 15, rng)
+    assert any("chose the left one" in words for words in of_answers(marks(VARIED), pd.DataFrame(blind)))
+
+
+def test_quality_that_only_repeats_likeness_is_noticed():
+    (words,) = said(pd.concat([marks(VARIED), marks(VARIED, "quality")]))
+    assert words.startswith("Quality has the same mark as likeness in 30 of 30 answers.")
+    assert said(pd.concat([marks(VARIED), marks(VARIED[::-1], "quality")])) == []
+
+
+def test_few_answers_say_nothing():
+    assert said(marks([50.0] * 19, seconds=0.1)) == []
+    assert said(marks([])) == []
+
+
+def test_raters_who_look_hardly_ever_hear_anything():
+    rng = np.random.default_rng(8)
+    heard = [bool(told(rater, World(), True, rng)) for rater in HONEST.values() for _ in range(20)]
+    heard += [bool(told(HONEST[name], ALIKE, True, rng)) for name in ("slider", "keys") for _ in range(20)]
+    assert len(heard) == 140 and np.mean(heard) < 0.02
+
+
+def test_notices_are_of_one_sitting_or_of_all(tmp_path):
+    filled = fill(tmp_path, rated=False)
+    project = library.project(filled.db, filled.project_id)
+    ids = [row["id"] for row in results.previews(filled.db, project["id"], project["plan_id"]) if row["run_id"]]
+    for position, preview in enumerate(ids[:30]):
+        rate(filled, preview, "anna", position, likeness=100.0)
+    (words,) = notices(filled.db, project, "anna")
+    assert words.startswith("30 of 30 marks are 100.")
+    assert notices(filled.db, project, "anna", session="filled") == [words]
+    assert notices(filled.db, project, "anna", session="another") == notices(filled.db, project, "ben") == []

@@ -1,0 +1,66 @@
+"""The chart of eye and judge: a point per rated picture, by the mark that people gave it and a judge's score."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import altair as alt
+import pandas as pd
+
+from workbench.charting.chart_parts import GREY, SHAPES, by_pattern, finish, height_for, number_axis, picked, run_tips
+from workbench.findings.metrics import METRICS, Metric
+from workbench.people.eye_and_judge import Correlation
+
+
+def people_chart(
+    rows: pd.DataFrame,
+    judge: Metric,
+    labels: Sequence[str],
+    human: str = "human_likeness",
+) -> alt.LayerChart:
+    """A point per picture that has both a mark and a score; a click selects a ``preview_id`` under "pick".
+
+    ``rows``: of ``eye_and_judge.seen_by_both``; ``judge``: the score's metric, its ``column`` in the rows; ``labels``:
+    all patterns of the project, so that each keeps its colour and its shape.
+    """
+    eye = METRICS[human]
+    columns = ["preview_id", "label", "train_seed", "updates", "text", "eye_rank", "judge_rank", judge.column, human]
+    points = rows[columns]
+    colour, _ = by_pattern(labels, points["label"])
+    scale = alt.Scale(domain=list(labels), range=[SHAPES[i % len(SHAPES)] for i in range(len(labels))])
+    shape = alt.Shape("label:N", scale=scale, legend=colour["legend"])
+    x = alt.X(
+        f"{judge.column}:Q",
+        title=[judge.title, "as the judge sees it"],
+        scale=alt.Scale(zero=False),
+        axis=number_axis(judge),
+    )
+    y = alt.Y(f"{human}:Q", title=[eye.title, "as people see it"], scale=alt.Scale(domain=[0, 100]))
+    tips = run_tips(
+        alt.Tooltip("text:N", title="prompt"),
+        alt.Tooltip(f"{human}:Q", title=eye.label, format=eye.number),
+        alt.Tooltip("eye_rank:Q", title="rank by people"),
+        alt.Tooltip(f"{judge.column}:Q", title=judge.label, format=judge.number),
+        alt.Tooltip("judge_rank:Q", title="rank by the judge"),
+    )
+    layers = [
+        corner("↖ people place it higher", alt.value(6), alt.value(14), "left"),
+        corner("the judge places it higher ↘", alt.value("width"), alt.value("height"), "right"),
+        picked(points, ["preview_id"], tips, x=x, y=y, color=colour, shape=shape),
+    ]
+    return finish(layers, height=height_for(points["label"]))
+
+
+def corner(text: str, x: Any, y: Any, align: Literal["left", "right"]) -> alt.Chart:
+    """What a corner of the plot means."""
+    mark = alt.Chart(pd.DataFrame({"words": [text]})).mark_text(align=align, color=GREY, fontSize=12, dy=-6, dx=-4)
+    return mark.encode(x=x, y=y, text="words:N")
+
+
+def correlation_words(found: Correlation, within_prompts: bool = False) -> str:
+    """The rank correlation with its interval and the numbers behind it."""
+    on = f"n = {found.n} rated pictures of {found.checkpoints} checkpoints"
+    among = " among pictures of the same prompt" if within_prompts else ""
+    if pd.isna(found.rho):
+        return f"No rank correlation yet, {on}."
+    sure = "no interval yet: rate pictures of more checkpoints" if pd.isna(found.low) else f"95 % {found.interval}"
+    return f"Rank correlation{among} {found.rho:.2f} ({sure}), {on}. 1 = the same order, 0 = no relation."
