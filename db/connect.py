@@ -92,6 +92,20 @@ def immediate(db: Database) -> Iterator[None]:
 
 
 @contextmanager
+def durable(db: Database) -> Iterator[None]:
+    """The same for what nobody can say again: once it is committed, a power cut doesn't take it away.
+
+    Else a commit waits for no disk, and a power cut may take the last ones, together, from the end. It stays so for
+    the connection.
+    """
+    if not db.conn.in_transaction:
+        db.execute("pragma synchronous = full")
+        db.execute("pragma fullfsync = on")  # macOS: past the disk's own memory; nothing elsewhere
+    with immediate(db):
+        yield
+
+
+@contextmanager
 def nested(db: Database) -> Iterator[None]:
     """A part of a transaction that is undone by itself, so that whoever catches its error keeps no half of it."""
     db.conn.execute("savepoint part")  # the name may repeat: the innermost is meant

@@ -27,12 +27,12 @@ Row = dict[str, Any]
 FIRST = 20  # checkpoints that a chart shows before it is asked for more
 MARKS, CHOICES = "Marks and choices", "Choices alone"
 MARK_NOTE = (
-    "Worked out from marks of pictures, marks of rows and choices together, 95 % intervals. Where people have said "
-    "little the judge's likeness counts a little (as one mark with an sd of 25 points). Click a point for its pictures."
+    "From all marks and choices together, with 95 % intervals. Where people have said little the judge's likeness "
+    "fills in, as a mark that may be 50 points off. Click a point for its pictures."
 )
 RANK_NOTE = (
-    "Ranks from pairs and from best and worst, 95 % intervals that hold for all rows at once. Click a point for its "
-    "pictures."
+    "Ranks from pairs and from best and worst, with 95 % intervals that hold for all rows at once. Click a point for "
+    "its pictures."
 )
 
 
@@ -92,7 +92,7 @@ def from_choices(db: Database, project: Row, tables: Tables, order: Ranking) -> 
     """Ranks by choices, a chart for each group of checkpoints that were compared with each other."""
     each = found.order_of(order, found.names_of(tables))
     st.subheader(shared.plain(found.told_apart(each[0])))
-    st.markdown(shared.plain(order.words))
+    st.markdown(shared.plain(order.behind))
     if len(each) > 1:
         st.warning(
             f"Not connected: these are {len(each)} groups of checkpoints that were never compared with each other, so "
@@ -103,7 +103,7 @@ def from_choices(db: Database, project: Row, tables: Tables, order: Ranking) -> 
     for number, rows in enumerate(each, 1):
         if len(each) > 1:
             st.markdown(f"**Group {number}**")
-        ids += drawn(rank_chart(leading(rows, f"group {number}")), f"people-ranks-{number}")
+        ids += drawn(rank_chart(leading(rows, f"group {number}"), len(rows)), f"people-ranks-{number}")
     st.caption(RANK_NOTE)
     pictures(db, project, tables, ids, "choices")
     table = pd.concat(each)

@@ -10,12 +10,13 @@ from streamlit.delta_generator import DeltaGenerator
 from pages import _shared as shared
 from pages._people_found import clicked
 from pages._pictures import picture_grid
+from workbench import views
 from workbench.charting.people_chart import correlation_words, people_chart
 from workbench.findings.analysis import Tables
 from workbench.findings.metrics import METRICS
 from workbench.findings.preview_table import marks_of
 from workbench.people import eye_and_judge as compare
-from workbench.people.eye_and_judge import Tracking
+from workbench.people.eye_and_judge import Ahead, Tracking
 from workbench.pictures.eye_grid import eye_grid
 from workbench.rating import pool
 from workbench.sweep import settings
@@ -24,20 +25,35 @@ from workbench.words import counted
 Row = dict[str, Any]
 
 SHOWN = 5  # pictures on each side
+FIRST = 8  # rows of a table before it is asked for more
 
 
 def eye_and_judge(db: Database, project: Row, tables: Tables, rater: str | None, controls: DeltaGenerator) -> None:
     """Every comparison of people's marks with the judges' scores. ``controls``: where the choice of a judge stands."""
     previews = marks_of(db, project["id"], tables.previews, rater)
-    tracked = compare.trackings(previews)
+    asked = (str(shared.workspace().home), project["id"], views.revision(db), rater)
+    tracked = _trackings(*asked, previews)
     if not tracked:
         nothing_to_compare(project, previews)
     one = choose_judge(tracked, controls)
     held = pool.held_back_tokens(db, project, shared.rater())
+    rows = compare.seen_by_both(previews, one.human, one.judge, within_prompts=True)
+    patterns = compare.by_group(rows, rows["label"].astype(str))
+    st.subheader(shared.plain(compare.in_short(one, patterns)))
     scatter(db, project, tables, previews, one, held)
-    which_judge(previews, tracked)
     where_they_part(db, project, tables, previews, one, held)
-    by_group(tables, previews, one)
+    by_group(tables, rows, patterns)
+    which_judge(tracked, _ahead(*asked, previews))
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _trackings(home: str, project_id: int, revision: int, rater: str | None, _previews: pd.DataFrame) -> list[Tracking]:
+    return compare.trackings(_previews)
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _ahead(home: str, project_id: int, revision: int, rater: str | None, _previews: pd.DataFrame) -> list[Ahead]:
+    return compare.ahead(_previews)
 
 
 def nothing_to_compare(project: Row, previews: pd.DataFrame) -> None:
@@ -83,7 +99,7 @@ def scatter(db: Database, project: Row, tables: Tables, previews: pd.DataFrame, 
         st.caption("Click a point to see its picture.")
 
 
-def which_judge(previews: pd.DataFrame, tracked: list[Tracking]) -> None:
+def which_judge(tracked: list[Tracking], ahead: list[Ahead]) -> None:
     """The rank correlation of each judge, and whether two of them differ."""
     st.subheader("Which judge follows the eye?")
     rows = []
@@ -102,7 +118,7 @@ def which_judge(previews: pd.DataFrame, tracked: list[Tracking]) -> None:
             }
         )
     st.dataframe(rows, hide_index=True, height="content", width="content")
-    for pair in compare.ahead(previews):
+    for pair in ahead:
         st.markdown(shared.plain(pair.words))
     st.caption(
         "Spearman's rank correlation: among pictures of the same prompt, which is what decides between checkpoints, "
@@ -132,20 +148,23 @@ def tiles(db: Database, project: Row, tables: Tables, rows: pd.DataFrame, one: T
     clicked(tables, picture_grid(grid, 128, None, key), db)
 
 
-def by_group(tables: Tables, previews: pd.DataFrame, one: Tracking) -> None:
-    """Does the eye part from the judge in the pictures of one pattern, or of one value of a setting?"""
+def by_group(tables: Tables, rows: pd.DataFrame, patterns: pd.DataFrame) -> None:
+    """Does the eye part from the judge in the pictures of one pattern, or of one value of a setting?
+
+    ``rows``: what both have seen, ranked within prompts; ``patterns``: the same by pattern.
+    """
     st.subheader("In which patterns?")
-    rows = compare.seen_by_both(previews, one.human, one.judge, within_prompts=True)
     titles = {"pattern": "pattern"} | {name: settings.field(name).title for name in settings.varied(tables.settings)}
     by = str(st.selectbox("By", titles, format_func=titles.__getitem__, key="people-group", width=280))
-    if by == "pattern":
-        groups = rows["label"].astype(str)
-    else:
+    table = patterns
+    if by != "pattern":
         values = {pattern: known.get(by) for pattern, known in tables.settings.items()}
         groups = rows["pattern_id"].map(lambda pattern: settings.value_text(values.get(int(pattern))))
-    table = compare.by_group(rows, groups)
+        table = compare.by_group(rows, groups)
     for sentence in compare.group_words(table, titles[by]):
         st.markdown(shared.plain(sentence))
+    if len(table) > FIRST and not st.toggle(f"Show all {len(table)}", key="people-groups"):
+        table = table.head(FIRST)
     st.dataframe(
         pd.DataFrame(
             {

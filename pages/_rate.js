@@ -1,8 +1,8 @@
 // Rating: shows what a sitting asks, one item at a time; an answer is on disk before the next item comes.
 //
 // A way of asking (a view) is { draw(item, stage, hands), keys: [[key, what], ...], key(event, item, hands) -> true if
-// used }, optionally wide: true (pictures over the whole width, controls below) and back() -> true if it took back half
-// an answer. `hands` is what the core lends it:
+// used }, optionally wide: true (pictures over the whole width, controls below), back() -> true if it took back half
+// an answer, and tellFlags(hands), called when flags have changed. `hands` is what the core lends it:
 //   answer(payload)        save it (without item and seconds) and go on; refused while an answer is under way
 //   flag(index)            open the menu of flags for that picture;  flagged() -> are there flags to save?
 //   zoom(index)            that picture over the whole window; zoom() = all pictures at one place, 2.5 times or whole
@@ -19,7 +19,7 @@ const CORE_KEYS = [["Z or Backspace", "undo, as often as you like"], ["S", "skip
 const TAKEN = new Set(["Enter", "Backspace", " ", "ArrowUp", "ArrowDown", "Escape", "?", "=", "+", "-", "0"]);
 const CLOSER = 2.5; // times
 const LEAVE_AGAIN = 4000; // ms: the page may be out of reach when it is told to go on
-const LEAST_TILE = 56, MOST_TILE = 260; // px of a reference photo beside the picture
+const LEAST_TILE = 44, MOST_TILE = 260; // px of a reference photo beside the picture
 
 const FLAG_KEYS = ["broken", "not_the_person", "copy_of_a_photo"];
 const plainKey = (event) => ({ key: event.key.length === 1 ? event.key.toLowerCase() : event.key, code: event.code, shiftKey: event.shiftKey });
@@ -28,7 +28,7 @@ const leftWords = (seconds) => (seconds < 50 ? "less than a minute left" : `abou
 const rating = (root, data, leave) => {
   const pictures = ahead(), keys = [];
   let state = null, item = null, view = null, flags = [], shown = [], sources = [];
-  let busy = true, holding = false, shownAt = 0, over = false, close = false, near = false, menu = null, back = null;
+  let busy = true, holding = false, shownAt = 0, over = false, close = false, near = false, ended = false, menu = null, back = null, longest = "";
 
   // the frame of the component
   const part = (name, tag = "div") => { const made = node(tag, name); root.append(made); return made; };
@@ -39,10 +39,11 @@ const rating = (root, data, leave) => {
   told.setAttribute("role", "status");
   heard.setAttribute("role", "status");
   layer.hidden = true;
+  layer.tabIndex = -1;
   root.setAttribute("role", "region");
   root.setAttribute("aria-label", "Rating");
   const progress = node("div", "progress"), meter = node("progress"), who = node("div", "who");
-  const finish = (why) => { leave(why); setTimeout(() => { if (root.isConnected) finish(why); }, LEAVE_AGAIN); };
+  const finish = (why) => { leave(why); setTimeout(() => { if (root.isConnected && !ended) finish(why); }, LEAVE_AGAIN); };
   const stop = keyed("Stop for now", "", "What you answered is saved; you can go on later", () => finish("stopped"));
   stop.classList.add("stop");
   meter.setAttribute("aria-label", "answered");
@@ -72,8 +73,13 @@ const rating = (root, data, leave) => {
     const theirs = answer.taken && !answer.again && !kept; // of a second try: the first one had arrived after all
     if (theirs || answer.refused) keys.length = 0;
     if (!answer.state) { say(answer.refused, "trouble"); busy = false; return; }
-    const was = flags;
-    take(answer.state, answer.refused ? was : null);
+    if (answer.refused && answer.state.items[0]?.token === item?.token) { // the same again, as it was left
+      state = answer.state;
+      busy = false;
+      say(answer.refused, "trouble");
+      return;
+    }
+    take(answer.state);
     if (answer.refused) say(answer.refused, "trouble");
     else if (theirs) say("This was answered in another window. Here is what comes next.");
     else heard.textContent = payload.undo ? "Taken back." : `Saved. ${state.done} of ${state.total}.`;
@@ -87,15 +93,14 @@ const rating = (root, data, leave) => {
   const undo = () => { if (!busy && !view.back?.() && state.can_undo) send({ undo: true, item: state.last }); };
 
   // drawing
-  const take = (next, keep) => {
+  const take = (next) => {
     state = next;
     sources = state.items.flatMap((one) => one.pictures.flatMap((picture) => [picture.src, near && picture.nearest?.src].filter(Boolean)));
     pictures.keep(sources);
     if (state.over || !state.items.length) { end(); return; }
     over = false;
-    const same = keep && item?.token === state.items[0].token;
     item = state.items[0];
-    flags = same ? keep : [...(item.before?.flags ?? [])];
+    flags = [...(item.before?.flags ?? [])];
     draw();
   };
   const end = () => {
@@ -115,17 +120,27 @@ const rating = (root, data, leave) => {
     if (menu) shut();
     shown = [];
     say("");
-    asked.textContent = item.text ? `Asked for: ${item.text}` : "";
+    tellAsked();
     tellProgress();
     view.draw(item, show, hands);
     tellFlags();
     buttons();
-    if (had) root.querySelector(`[data-what="${had}"]`)?.focus({ preventScroll: true });
+    const first = had?.startsWith("slider ") ? `slider ${state.axes[0]}` : had; // sliders begin anew with each picture
+    if (first) root.querySelector(`[data-what="${first}"]`)?.focus({ preventScroll: true });
     arrange();
     const ready = () => { busy = false; shownAt = performance.now(); look(); drain(); };
     busy = true;
     if (shown.every((one) => one.entry.ready)) ready();
     else { const mine = item; Promise.all(shown.map((one) => one.entry.done)).then(() => { if (item === mine) ready(); }); }
+  };
+  // In the room of the longest text so far, so that nothing moves from picture to picture.
+  const tellAsked = () => {
+    const words = (one) => (one.text ? `Asked for: ${one.text}` : "");
+    longest = [longest, ...state.items.map(words)].reduce((most, text) => (text.length > most.length ? text : most));
+    const room = node("div", "room", longest);
+    room.setAttribute("aria-hidden", "true");
+    asked.replaceChildren(...(longest ? [node("div", "", words(item)), room] : []));
+    asked.title = item.text;
   };
   const tellProgress = () => {
     const left = state.seconds_left === null ? "" : ` · ${leftWords(state.seconds_left)}`;
@@ -190,24 +205,29 @@ const rating = (root, data, leave) => {
   };
 
   // over the pictures: flags, keys, one picture large
+  const behind = [bar, show, strip, asked, controls, told, actions];
   const open = (name, label) => {
     if (!menu) back = root.getRootNode().activeElement?.dataset?.what;
     menu = name;
+    for (const part of behind) part.inert = true;
     layer.hidden = false;
     layer.className = `layer ${name}`;
     layer.setAttribute("role", "dialog");
+    layer.setAttribute("aria-modal", "true");
     layer.setAttribute("aria-label", label);
     layer.replaceChildren();
     layer.onclick = (event) => { if (event.target === layer) shut(); };
   };
   const shut = () => {
     menu = null;
+    for (const part of behind) part.inert = false;
     layer.hidden = true;
     layer.replaceChildren();
     buttons();
     if (back) root.querySelector(`[data-what="${back}"]`)?.focus({ preventScroll: true });
   };
   const flag = (index = item.pictures.length === 1 ? 0 : null) => {
+    if (busy) return; // its answer is under way: a flag would miss it
     open("flags", "Flag a picture");
     layer.index = index;
     const box = node("div", "box");
@@ -247,9 +267,9 @@ const rating = (root, data, leave) => {
       const said = flags.filter(([at]) => item.pictures[at] === one.json).map(([, what]) => data.words.flags[what]);
       if (said.length) one.stage.append(node("div", "flag", `⚑ ${said.join(", ")}`));
     });
-    if (flags.length && !over) say("Flagged: it is saved with your answer, or alone with Enter.");
+    if (flags.length && !over) say("Flagged: saved with your answer, or alone with Enter or Skip.");
     else say("");
-    if (view === singleView) view.frame(view.axis, hands);
+    view.tellFlags?.(hands);
   };
   const help = () => {
     open("keys", "All keys");
@@ -266,6 +286,7 @@ const rating = (root, data, leave) => {
     image.alt = "the picture, large";
     layer.append(image);
     layer.onclick = shut;
+    layer.focus();
   };
 
   const hands = {
@@ -295,7 +316,7 @@ const rating = (root, data, leave) => {
   // keys
   const press = (event) => {
     if (menu === "flags") {
-      const n = Number(event.key) - 1;
+      const n = digitOf(event) - 1;
       if (event.key === "Escape" || event.key === "f") shut();
       else if (layer.index === null && item.pictures[n]) flag(n);
       else if (layer.index !== null && FLAG_KEYS[n]) flagAs(layer.index, FLAG_KEYS[n]);
@@ -315,7 +336,14 @@ const rating = (root, data, leave) => {
     else if (event.key === "0") { zoom.reset(); buttons(); }
   };
   const drain = () => { while (!busy && keys.length) press(keys.shift()); };
+  // Tab stays in what is open.
+  const inTurn = (event) => {
+    const all = [...layer.querySelectorAll("button")], at = all.indexOf(root.getRootNode().activeElement);
+    all.at((at + (event.shiftKey ? -1 : 1)) % all.length)?.focus();
+    event.preventDefault();
+  };
   const onKey = (event) => {
+    if (menu && event.key === "Tab") { inTurn(event); return; }
     if (!root.isConnected || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     const at = event.composedPath()[0], ours = root.contains(at);
     if (!ours && at.closest?.("input, textarea, select, [contenteditable], [role=dialog], [role=menu], [role=listbox]")?.checkVisibility()) return;
@@ -333,7 +361,7 @@ const rating = (root, data, leave) => {
   const onReturn = async () => { // another window may have gone on
     if (document.hidden || busy || menu) return;
     const { state: now } = await line.glance();
-    if (now && !busy && !over && now.items[0]?.token !== item?.token) { take(now); say("Answered in another window meanwhile: here is what comes next."); }
+    if (now && !busy && !over && !menu && now.items[0]?.token !== item?.token) { take(now); say("Answered in another window meanwhile: here is what comes next."); }
   };
   const watch = new ResizeObserver(() => { arrange(); if (close) look(); });
 
@@ -363,7 +391,7 @@ const rating = (root, data, leave) => {
   return {
     listen: () => { document.addEventListener("keydown", onKey, true); document.addEventListener("visibilitychange", onReturn); window.addEventListener("focus", onReturn); },
     leave: () => { document.removeEventListener("keydown", onKey, true); document.removeEventListener("visibilitychange", onReturn); window.removeEventListener("focus", onReturn); },
-    end: () => { watch.disconnect(); line.end(); },
+    end: () => { ended = true; watch.disconnect(); line.end(); },
   };
 };
 
@@ -380,6 +408,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
   root.rating.listen();
   return () => {
     root.rating.leave();
-    setTimeout(() => { if (!root.isConnected) root.rating.end(); }); // else it is only drawn again
+    setTimeout(() => { // else it is only drawn again
+      if (root.isConnected) return;
+      root.rating.end();
+      root.seen = null; // should it come back, it begins anew
+    });
   };
 }

@@ -1,7 +1,6 @@
 // Up to six pictures: the one that is most this person, then the one that is least.
 
 const GRID_KEYS = { ArrowDown: "same", "=": "same", b: "bad" };
-const digitOf = (event) => Number(/^(?:Digit|Numpad)([1-9])$/.exec(event.code)?.[1] ?? event.key); // Shift changes the key
 
 const gridView = {
   wide: true,

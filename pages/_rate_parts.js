@@ -1,6 +1,7 @@
 // Parts of the rating component that every way of asking uses: buttons, sliders, pictures fetched ahead.
 
 const FINE = 0.5; // points: a key's marks lie on it
+const NEARLY = 0.92; // of the size of a tile: not worth a row of one picture
 const SOON = 250; // ms: a click this early was meant for the picture before
 
 const node = (tag, name, text) => {
@@ -10,6 +11,9 @@ const node = (tag, name, text) => {
   return made;
 };
 const figure = (value) => String(Math.round(value * 10) / 10);
+
+// The digit 1 to 9 of a key, else NaN. Where the top row types something else (AZERTY, or with Shift) its place counts.
+const digitOf = (event) => (/^[1-9]$/.test(event.key) ? Number(event.key) : Number(/^Digit([1-9])$/.exec(event.code)?.[1] ?? NaN));
 
 // A button with its key on it; `key` may be empty.
 const keyed = (text, key, title, act) => {
@@ -75,14 +79,13 @@ const ahead = () => {
   };
 };
 
-// As many equal squares as there are pictures, as large as fit: px of a side.
+// As many equal squares as there are pictures, as large as fit: px of a side. Of nearly the same size, the fewest rows.
 const tileSize = (count, width, height, gap) => {
-  let best = 0;
-  for (let columns = 1; columns <= count; columns += 1) {
-    const rows = Math.ceil(count / columns);
-    best = Math.max(best, Math.min((width - gap * (columns - 1)) / columns, (height - gap * (rows - 1)) / rows));
-  }
-  return Math.floor(best);
+  const sides = Array.from({ length: count }, (_, n) => {
+    const columns = n + 1, rows = Math.ceil(count / columns);
+    return Math.min((width - gap * (columns - 1)) / columns, (height - gap * (rows - 1)) / rows);
+  });
+  return Math.floor(sides.findLast((side) => side >= NEARLY * Math.max(...sides)) ?? 0);
 };
 
 // Enlarge a face so that it fills its stage; `face` in shares of the picture, null = back to the whole picture.

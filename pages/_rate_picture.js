@@ -1,7 +1,7 @@
 // One picture: with a slider per question (single), or one key each (deck).
 
 const KEY_STEP = 12.5; // points between two keys: 1 = 0, 5 = 50, 9 = 100
-const digitMark = (key) => (/^[1-9]$/.test(key) ? (Number(key) - 1) * KEY_STEP : null);
+const digitMark = (event) => { const digit = digitOf(event); return digit ? (digit - 1) * KEY_STEP : null; };
 
 const onePicture = (item, stage, hands) => {
   const box = node("div", "one beside");
@@ -42,12 +42,15 @@ const deckView = {
     this.mark = before;
     const save = hands.button("Save and next", "Save the slider's mark (Enter)", () => this.save(hands), "Enter");
     save.classList.add("main");
-    save.disabled = before === undefined;
-    const fine = hands.slider(axis, before, (mark) => { this.mark = mark; save.disabled = false; });
+    this.button = save;
+    const fine = hands.slider(axis, before, (mark) => { this.mark = mark; this.tellFlags(hands); });
     fine.classList.add("finer");
     const line = node("div", "fine");
     line.append(fine, save);
     hands.controls.append(markButtons(hands, words, before, (mark) => hands.answer({ marks: { [axis]: mark } })), line);
+  },
+  tellFlags(hands) {
+    this.button.disabled = this.mark === undefined && !hands.flagged();
   },
   save(hands) {
     if (this.mark !== undefined) hands.answer({ marks: { [hands.axes[0]]: this.mark } });
@@ -55,7 +58,7 @@ const deckView = {
     else hands.say("Press 1 to 9, or move the slider first.");
   },
   key(event, item, hands) {
-    const mark = digitMark(event.key);
+    const mark = digitMark(event);
     if (mark !== null) hands.answer({ marks: { [hands.axes[0]]: mark } });
     else if (event.key === "Enter") this.save(hands);
     else return false;
@@ -86,13 +89,14 @@ const singleView = {
     for (const [name, box] of Object.entries(this.sliders)) box.classList.toggle("current", name === axis);
     this.button.disabled = !Object.keys(this.marks).length && !hands.flagged();
   },
+  tellFlags(hands) { this.frame(this.axis, hands); },
   save(hands) {
     if (Object.keys(this.marks).length) hands.answer({ marks: this.marks });
     else if (hands.flagged()) hands.answer({});
     else hands.say("Move a slider or press 1 to 9 first. S skips the picture.");
   },
   key(event, item, hands) {
-    const mark = digitMark(event.key);
+    const mark = digitMark(event);
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (mark !== null) {
       this.sliders[this.axis].set(mark);

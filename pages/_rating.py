@@ -37,7 +37,7 @@ WORDS = {
 # app that is gone the pictures' own line says more than Streamlit's dialog, which asks for the internet.
 ALONE = (
     "<style>[data-testid=stSidebar], [data-testid=stHeader], [data-testid=stExpandSidebarButton], "
-    "[data-testid=stDialog] {display: none;} body {overflow: hidden;}</style>"
+    "[data-testid=stSkipToContent], [data-testid=stDialog] {display: none;} body {overflow: hidden;}</style>"
 )
 
 SCRIPTS = (
@@ -66,7 +66,8 @@ def rate_pictures(db: Database, project: Row, token: str) -> str | None:
         {"src": photo_url(photo, full=True), "thumb": photo_url(photo)} for photo in shared.reference(db, project)
     ]
     data = {"sitting": token, "reference": reference, "words": WORDS}
-    key = f"rate-{token}-{st.session_state.setdefault(VISITS, 0)}"
+    visit = st.session_state.setdefault(VISITS, 0)
+    key = f"rate-{token.replace('_', '.')}-{visit}"  # Streamlit allows no "__" in it; no token has a "."
     why = _RATE(data=data, key=key, on_finished_change=_ignore).finished
     return str(why) if why else None
 
@@ -167,7 +168,6 @@ def card(db: Database, project: Row, rater: str, proposal: Proposal, badge: str,
             start,
             type="secondary" if quiet else "primary",
             icon=":material/play_arrow:",
-            disabled=not rater,
             key="start",
         ):
             try:
@@ -219,7 +219,7 @@ def report(db: Database, project: Row, row: Row) -> None:
         foretold = json.loads(row["foretold"] or "{}").get("words", "")
         if foretold:
             st.caption(f"Foretold for all of it: {shared.plain(foretold)}")
-    for words in about_rater(db, project, rater, row["token"]):
+    for words in about_rater(db, project, row):
         st.markdown(shared.plain(words))
     for notice in notices(db, project, rater, row["token"]):
         st.warning(shared.plain(notice), icon=":material/hourglass_bottom:")
@@ -231,10 +231,10 @@ def report(db: Database, project: Row, row: Row) -> None:
             enter(row["token"])
 
 
-def about_rater(db: Database, project: Row, rater: str, session: str) -> list[str]:
-    """Steadiness over all sittings, and drift where there is one."""
-    steady, drifting = steadiness(db, project, rater), drift(db, project, rater, session)
-    said = [steady.words] if steady else []
+def about_rater(db: Database, project: Row, row: Row) -> list[str]:
+    """Steadiness over all of this rater's sittings of this kind, and drift where there is one."""
+    steady, drifting = steadiness(db, project, row["rater"]), drift(db, project, row["rater"], row["token"])
+    said = [steady.by_mode[row["mode"]]] if steady and row["mode"] in steady.by_mode else []
     if drifting and drifting.found:
         said.append(drifting.words)
     return said

@@ -83,7 +83,7 @@ def only_one_differs() -> None:
     st.markdown(shared.plain(row["sentence"]))
     both = tables.runs[tables.runs["pattern_id"].isin([row["pattern_a"], row["pattern_b"]])]
     pictures("checkpoint_id", list(both["checkpoint_id"]), metric, "pair-pictures")
-    st.caption(f"{exploratory(len(rows))} {tables.metric(metric).meaning}")
+    st.caption(f"{exploratory(len(rows), metric, tables.main_metric)} {tables.metric(metric).meaning}")
     download(rows, "pairs")
 
 

@@ -9,6 +9,7 @@ from pages import _shared as shared
 from pages._copies import copied_photos
 from pages._keep import bin_and_backup, keeping
 from pages._map import answer_in_map
+from pages._next_runs import next_runs
 from pages._pictures import picture_grid
 from pages._projects import demo_button, new_project
 from pages._sources import problem_list
@@ -178,6 +179,7 @@ if views.made_elsewhere(db, project):
 else:
     standing(project["id"])
     best(db, project)
+    next_runs(db, project, shared.tables(db, project["id"]))
 failures([run for run in views.runs(db, project["id"]) if run["status"] == "failed"])
 with st.expander("New project", icon=":material/add:"):
     have_pictures(primary=False)

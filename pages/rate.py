@@ -27,5 +27,9 @@ if over and st.session_state.setdefault("rater", over["rater"]) == over["rater"]
 else:
     over = None
 rater, minutes = _rating.who_and_how_long(db, project)
+if not rater:
+    why = "Choose your name, or type it: what is asked depends on what you have said so far."
+    st.info(why, icon=":material/person:")
+    st.stop()
 left = _rating.go_on(db, project, rater, over["token"] if over else "")
 _rating.proposals(db, project, rater, minutes, f"Another {minutes:g} minutes" if over else "Start", quiet=left)

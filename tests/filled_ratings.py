@@ -2,12 +2,12 @@
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 from filled import Filled
+from one_sitting import Asking, asking
 
 from db import library, sittings
 from workbench.findings.preview_table import preview_table
@@ -24,18 +24,6 @@ REPEATS = {"single": 5, "deck": 5, "sheet": 5, "pair": 5, "best_worst": 2}
 MODES = tuple(REPEATS)
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What a sitting asks, as a proposal says it."""
-
-    mode: str
-    asked: tuple[tuple[int, ...], ...]
-    repeats: int
-    minutes: float = 10.0
-    why: str = ""
-    foretold: Any = None
-
-
 def add_all_ratings(filled: Filled, raters: Sequence[str] = ("me", "Mia"), modes: Sequence[str] = MODES) -> None:
     """A sitting of every mode by each rater through what the app itself calls, warm-ups, repeats and flags included.
 
@@ -48,7 +36,7 @@ def add_all_ratings(filled: Filled, raters: Sequence[str] = ("me", "Mia"), modes
     pictures = judged_pictures(filled)
     for rater in raters:
         for mode in modes:
-            hold_sitting(filled, Asked(mode, asked_of(mode, pictures), REPEATS[mode]), rater, pictures)
+            hold_sitting(filled, asking(mode, asked_of(mode, pictures), REPEATS[mode]), rater, pictures)
 
 
 def judged_pictures(filled: Filled) -> list[Row]:
@@ -83,7 +71,7 @@ def grouped(rows: Sequence[Row], *columns: str) -> tuple[tuple[int, ...], ...]:
     return tuple(map(tuple, groups.values()))
 
 
-def hold_sitting(filled: Filled, asked: Asked, rater: str, pictures: Sequence[Row]) -> str:
+def hold_sitting(filled: Filled, asked: Asking, rater: str, pictures: Sequence[Row]) -> str:
     """All items answered in their order; returns the sitting's token."""
     db = filled.db
     token = begin(db, library.project(db, filled.project_id), rater, asked)

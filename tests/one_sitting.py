@@ -18,7 +18,7 @@ class Asking:
     asked: tuple[tuple[int, ...], ...]
     repeats: int = 0
     minutes: float = 5.0
-    foretold: dict[str, Any] = field(default_factory=dict)
+    foretold: dict[str, Any] = field(default_factory=lambda: {"words": "It will show."})
 
 
 def asking(mode: str, asked: Sequence[Any], repeats: int = 0) -> Asking:

@@ -43,7 +43,7 @@ def plant(folder: Path, monkeypatch) -> Planted:
     """3 patterns x 2 seeds x 2 checkpoints, nothing rated, everything about them told apart from all else."""
     for name, value in (("BASELINE", SETTINGS), ("CHANGES", CHANGES), ("OF_PATTERN", OF_PATTERN)):
         monkeypatch.setattr(filled, name, value)
-    made = filled.fill(folder / "secrethome", PLAN, rated=False)
+    made = filled.fill_anew(folder / "secrethome", PLAN, rated=False)  # no copy of one without these names
     db = made.db
     rename(db)
     for table, by in FAR.items():

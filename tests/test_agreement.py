@@ -9,7 +9,7 @@ from filled import fill, rate
 
 from db import library, results
 from workbench.people import validity
-from workbench.people.agreement import FEWEST, agreement, agreement_of, verdict
+from workbench.people.agreement import FEWEST, agreement, agreement_of, decisions_of, verdict
 from workbench.people.alpha import alpha, with_interval
 from workbench.people.validity import true_alpha
 
@@ -108,6 +108,14 @@ def test_decisions_on_the_same_pairs_are_held_together():
     (pair,) = found.pairs
     assert (pair.same.k, pair.same.n, pair.both) == (15, 20, 0)
     assert "anna and ben decided the same in 15 of 20" in found.words
+
+
+def test_the_first_decision_on_a_pair_counts_and_a_grid_has_two():
+    pair = {"rater": "anna", "previews": [4, 2], "said": "left", "preview_id": 4}
+    again = {"rater": "anna", "previews": [2, 4], "said": "same", "preview_id": None}
+    grid = {"rater": "anna", "previews": [7, 6, 5]}
+    said = [pair, again, {**grid, "said": "best", "preview_id": 6}, {**grid, "said": "worst", "preview_id": 7}]
+    assert decisions_of(said) == {"anna": {(2, 4, "chosen"): 4, (5, 6, 7, "chosen"): 6, (5, 6, 7, "worst"): 7}}
 
 
 def test_two_raters_of_one_project(tmp_path):

@@ -220,7 +220,7 @@ WRONG = [
 
 @pytest.fixture(scope="module")
 def asked_in(filled):
-    return {mode: start(filled, mode) for mode in ("deck", "pair", "best_worst", "sheet")}
+    return {mode: start(filled, mode, n=1) for mode in ("deck", "pair", "best_worst", "sheet")}  # the grid has six
 
 
 @pytest.mark.parametrize(("mode", "payload", "words"), WRONG)
@@ -393,6 +393,15 @@ def test_what_was_not_judged_the_first_time_is_not_asked_again(filled, unsaid):
 # undo
 
 
+def test_undo_takes_back_what_was_said_last_wherever_it_stands(filled):
+    token = start(filled, n=4)
+    asked = [item["token"] for item in items(filled, token)]
+    for item in (asked[2], asked[0]):
+        answers.save(filled.db, token, {"item": item, "seconds": 1, "skip": True})
+    answers.undo(filled.db, token)
+    assert [item["token"] for item in items(filled, token)] == [asked[0], asked[1], asked[3]]
+
+
 def test_undo_brings_the_item_back_with_what_was_said_and_keeps_the_event(filled):
     token = start(filled, "single")
     answer(filled, token, marks={"likeness": 10})
@@ -444,6 +453,19 @@ def test_undo_goes_back_to_the_beginning_of_the_sitting_and_no_further(filled):
     answers.undo(filled.db, token)
     assert len(events(filled, token)) == before == 8
     assert state(filled.db, earlier)["over"]
+
+
+def test_an_undo_leaves_alone_what_could_not_be_asked_again(filled):
+    token = start(filled, n=10)
+    asked = stored(filled, token)
+    first, seen = answer(filled, token), answer(filled, token)
+    sittings.reveal(filled.db, sittings.by_token(filled.db, token)["rater"], asked[seen]["previews"])
+    assert state(filled.db, token)["last"] == first
+    answers.undo(filled.db, token)
+    told = state(filled.db, token)
+    assert told["items"][0]["token"] == first and told["last"] not in (first, seen)  # a warm-up
+    assert [row["item_id"] for row in events(filled, token) if row["event"] == "rate"][-1] == asked[seen]["id"]
+    assert sum(row["event"] == "undo" for row in events(filled, token)) == 1
 
 
 def test_an_ended_sitting_goes_on_when_its_last_answer_is_taken_back(filled):

@@ -12,7 +12,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.optimize import minimize
 
-from workbench.people.bradley_terry import ranking
+from workbench.people.bradley_terry import rank_intervals, ranking
 from workbench.people.choices import BASE_ALONE, COLUMNS
 from workbench.people.davidson import Comparisons, chances, derivatives, fit, log_likelihood, prior_precision
 from workbench.people.simulated_choices import World, choose
@@ -186,6 +186,16 @@ def test_equal_checkpoints_keep_every_rank_open():
     assert "can't be told yet" in found.words
 
 
+def test_ranks_hold_for_all_comparisons_at_once():
+    """A gap of 2.2 standard deviations is sure for one pair chosen beforehand, and not for the largest of seven."""
+    noise = np.random.default_rng(0).standard_normal((20_000, 8))
+    means = np.array([2.2 * math.sqrt(2), *[0.0] * 7])
+    low, high = rank_intervals(means + noise, np.zeros(8, int))
+    assert (low[0], high[0]) == (1, 8)
+    low, high = rank_intervals(2 * means + noise, np.zeros(8, int))
+    assert (low[0], high[0]) == (1, 1) and set(low[1:]) == {2}
+
+
 def test_a_checkpoint_that_never_lost_has_a_finite_strength_and_it_is_said():
     found = ranking(answers(*many(1, 2, 6), *many(2, 3, 4), *many(3, 2, 3)))
     assert 0 < found.table["strength"].iloc[0] < found.table["high"].iloc[0] < 10
@@ -261,6 +271,13 @@ def test_raters_with_one_order_are_not_said_to_differ():
     rows = [row for rater in ("ann", "ben") for row in (*many(1, 2, 14, rater=rater), *many(2, 1, 6, rater=rater))]
     found = ranking(answers(*rows))
     assert not found.disagreement.found and "no sign that ann and ben" in found.words
+
+
+def test_raters_who_judged_different_prompts_are_not_said_to_differ():
+    """What a prompt changes isn't what a rater changes: nobody can be told apart where prompts are."""
+    rows = [*many(1, 2, 20, rater="ann", text="x"), *many(2, 1, 20, rater="ben", text="y")]
+    assert ranking(answers(*rows)).disagreement.p == 1
+    assert ranking(answers(*[(*row[:2], {**row[2], "text": "x"}) for row in rows])).disagreement.found
 
 
 def test_a_rater_with_few_answers_is_not_compared():

@@ -68,9 +68,9 @@ def test_items_of_each_mode_are_what_the_mode_shows(fresh):
 def test_a_raters_own_pace_counts_once_it_is_known_and_pauses_do_not(fresh):
     made, project = fresh
     ids = [row["id"] for row in pool.rating_set(made.db, project)]
-    for number, preview in enumerate(ids[:6]):
+    for number, preview in enumerate(ids[:11]):
         about = {"rater": "me", "session": "s", "event": "rate", "axis": "quality", "value": 50.0, "protocol": "1"}
-        long = 1000.0 if number == 0 else 2.0
+        long = 2.0 if number < 5 else 1000.0  # more pauses than answers
         at = now() - 7200
         ratings.add(made.db, **about, preview_id=preview, position=number, shown_at=at - long, answered_at=at)
     pace = Pace(made.db, made.project_id, "me")
@@ -120,6 +120,13 @@ def test_single_pictures_are_not_asked_twice_and_pairs_not_the_same_two():
             world.answer(deck)
         world.answer(pair)
     assert len(set(pairs)) == len(pairs) and len(set(single)) == len(single)
+
+
+def test_pairs_show_pictures_that_were_not_seen_yet_while_there_are_any():
+    world = World(6, np.random.default_rng(7), spread=3.0)
+    world.answer_items("deck", [(row["id"],) for row in world.rows if row["prompt"] < 3], 0)
+    pair = by_mode(world.proposals(2, UsualPace()))["pair"]
+    assert len(pair.asked) >= 10 and not world.done & {preview for item in pair.asked for preview in item}
 
 
 def test_pairs_join_all_checkpoints_first_and_then_go_to_the_close_ones():

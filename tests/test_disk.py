@@ -11,7 +11,12 @@ import pytest
 from filled import fill
 
 from db import runs
-from workbench.running import disk, hours
+from trainer import EMBEDDED
+from workbench.dataset.photos import add_folder
+from workbench.plans.plan import EvalPlan, Prompt, set_plan
+from workbench.projects import add_project
+from workbench.running import disk, hours, queue
+from workbench.sweep import patterns
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -71,25 +76,32 @@ Worker(Workspace(Path(sys.argv[1])), echo=print).work(once=True)
 """
 
 
+SMALL = EvalPlan(prompts=(Prompt(text="photo of {trigger} {class_noun}"),), seeds=(101,), steps=1, cfg=1.0)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the size of a file")
-def test_a_save_that_fails_in_the_middle_loses_nothing_and_a_retry_goes_on(tmp_path, monkeypatch):
-    from test_engine import LONG, new_project, same_lora
+def test_a_save_that_fails_in_the_middle_loses_nothing_and_a_retry_goes_on(tmp_path):
+    from test_engine import QUICK, new_project, same_lora
 
     from workbench.running.worker import Worker
 
-    whole, _, _, [reference] = new_project(tmp_path / "whole", LONG, face_judge="none", clip_judge="none")
-    Worker(whole, echo=lambda _: None).work(once=True)
-
-    ws, db, _, [run] = new_project(tmp_path / "w", LONG, face_judge="none", clip_judge="none")
+    no_judges = {"face_judge": "none", "clip_judge": "none"}
+    ws, db, project, [run] = new_project(tmp_path, QUICK, **no_judges)  # files at 8 and 16 of 16 updates
+    set_plan(db, project, SMALL)
     with_limit = [sys.executable, "-c", LIMITED.format(limit=1_000_000), str(ws.home)]  # LoRA and state are larger
-    subprocess.run(with_limit, cwd=ROOT, timeout=240, check=True, capture_output=True)
+    subprocess.run(with_limit, cwd=ROOT, timeout=400, check=True, capture_output=True)
     row = runs.get(db, run)
     assert (row["status"], row["reason"]) == ("failed", "cannot_write")
     assert runs.checkpoints(db, run) == []
     assert not list(ws.run_folder(run).glob("*.safetensors")), "no half file under a final name"
 
+    # The same in a project of its own, which nothing happens to: the worker takes both one after the other.
+    other = add_project(db, "whole", "zwx", "woman", plan=SMALL, **no_judges)
+    add_folder(ws, other, EMBEDDED / "subjects" / "subject_a")
+    [reference] = queue.enqueue(db, other, [patterns.add(db, other, QUICK, "baseline")], [1])
     assert runs.retry(db, run)
     Worker(ws, echo=lambda _: None).work(once=True)
-    assert runs.get(db, run)["status"] == "done"
-    last = runs.checkpoints(db, run)[-1]
-    assert same_lora(ws.path(last["file"]), whole.path(runs.checkpoints(whole.open(), reference)[-1]["file"]))
+    assert [runs.get(db, each)["status"] for each in (run, reference)] == ["done", "done"]
+    resumed, whole = (runs.checkpoints(db, each) for each in (run, reference))
+    assert [row["updates"] for row in resumed] == [8, 16]
+    assert all(same_lora(ws.path(a["file"]), ws.path(b["file"])) for a, b in zip(resumed, whole, strict=True))

@@ -40,6 +40,15 @@ def test_the_slope_among_pictures_is_that_of_least_squares():
     assert found.high - found.slope == pytest.approx(PER * 2.2281 * se, rel=1e-4)  # t with 10 degrees of freedom
 
 
+def test_better_checkpoints_that_come_later_are_no_drift():
+    rng = np.random.default_rng(4)
+    good = [position >= 20 for position in range(40)]
+    given = table([(n, 30 + 40 * good[n] + rng.normal(0, 2), n) for n in range(40)])
+    assert drift_of(given).found
+    assert not drift_of(given.assign(checkpoint_id=[1 + each for each in good])).found
+    assert not drift_of(given.assign(prompt=[int(each) for each in good])).found
+
+
 def test_repeats_alone_tell_a_drift_where_every_checkpoint_is_marked_once():
     rng = np.random.default_rng(0)
     truth = rng.uniform(10, 70, 12)
@@ -60,6 +69,13 @@ def test_two_slopes_are_weighed_by_their_certainty():
 def test_too_few_marks_say_nothing():
     assert drift_of(table([(n, 50.0 + n, n) for n in range(5)])) is None
     assert drift_of(table([])) is None
+    assert drift_of(table([(n, 50.0, n) for n in range(40)])) is None  # one mark for everything: no certainty
+
+
+def test_a_drift_of_less_than_a_point_is_no_rise():
+    rng = np.random.default_rng(2)
+    found = drift_of(table([(n, 50 + 0.005 * n + rng.normal(0, 0.1), n) for n in range(100)]))
+    assert found.found and found.words == "Your marks drift by less than 1 point per 50 answers."
 
 
 @pytest.mark.parametrize(("slope", "least", "most"), [(0.0, 0.0, 0.09), (12.0, 0.85, 1.0)])

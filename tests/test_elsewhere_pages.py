@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from drawn_elsewhere import PARAMETERS, a1111_text, grid, picture, save
 from filled_elsewhere import PROMPTS, fill_elsewhere
+from overheard import Overheard
 from PIL import Image
 from test_launch import free_port, start
 from test_pages import go, open_app, press, words
@@ -267,29 +268,26 @@ def test_nothing_that_the_rate_page_sends_tells_where_an_imported_picture_is_fro
     photos = {"training": SUBJECTS / "subject_a" / "train", "unseen": SUBJECTS / "subject_a" / "reference"}
     new = NewProject("samples", "zwx", "woman", face_judge="none", clip_judge="none")
     import_pictures(Workspace(home), told_pictures(tmp_path / "pictures"), new=new, **photos)
-    sent, pictures = [], []
-    page.on("websocket", lambda socket: socket.on("framereceived", lambda data: sent.append(data)))
-    page.on("response", lambda answer: sent.append(f"{answer.url} {answer.headers}"))
-    page.on("requestfinished", lambda asked: pictures.append(asked) if "/previews/" in asked.url else None)
-    port = free_port()
+    heard, port = Overheard(page), free_port()
     app = start(home, port)
     assert "Workbench" in app.stdout.readline()
     try:
         page.goto(f"http://127.0.0.1:{port}/rate")
-        page.get_by_text("Picture 1 of").wait_for()
-        page.get_by_role("img", name="the picture to rate").wait_for()
-        page.get_by_role("button", name="Skip").click()
-        page.get_by_text("Picture 2 of").wait_for()
+        page.get_by_role("button", name="Start").click()
+        page.locator(".rate .show img").first.wait_for()
+        heard.look()
+        page.keyboard.press("s")
+        page.get_by_text("Saved. 1 of 2.").wait_for()
         page.wait_for_load_state("networkidle")
-        bodies = [asked.response().body() for asked in pictures]
-        sent.append(page.content())
+        heard.look()
     finally:
         app.stdin.close()
         app.wait(40)
-    assert len(bodies) == 2 and not any(Image.open(io.BytesIO(body)).info for body in bodies)
-    everything = b"\n".join(each if isinstance(each, bytes) else each.encode() for each in [*sent, *bodies])
-    assert b"the picture to rate" in everything  # what is looked through is what was sent
-    assert [word for word in TELLS if word.encode() in everything] == []
+    assert len(heard.pictures) == 2 == len(heard.states)
+    assert not any(Image.open(io.BytesIO(body)).info for body in heard.pictures.values())
+    everything = [(what, data.lower()) for what, data in heard.heard]
+    assert any(b'class="rate' in data for _, data in everything)  # what is looked through is what was sent
+    assert [(what, word) for what, data in everything for word in TELLS if word.lower().encode() in data] == []
 
 
 @pytest.mark.browser

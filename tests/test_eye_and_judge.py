@@ -115,9 +115,9 @@ def test_judges_are_compared_on_the_same_pictures_and_only_a_clear_lead_is_said(
     [close] = compare.ahead(rows.assign(second_likeness=same))
     assert close.low < 0 < close.high and "can't be told apart" in close.words and close.n == 120
     [clear] = compare.ahead(rows.assign(second_likeness=noise))
-    assert clear.low > 0 and "The likeness follows the eye better than the second judge" in clear.words
+    assert clear.low > 0 and "Likeness follows the eye better than likeness by the second judge" in clear.words
     [other] = compare.ahead(rows.assign(second_likeness=rows["likeness"], likeness=noise))
-    assert other.high < 0 and "The second judge of likeness follows the eye better" in other.words
+    assert other.high < 0 and "Likeness by the second judge follows the eye better" in other.words
 
 
 def test_clip_is_compared_within_prompts_only(previews):

@@ -40,10 +40,11 @@ def test_a_second_sitting_says_what_is_known_now():
     world = World(10, np.random.default_rng(9))
     first = world.proposals(5, UsualPace())[0]
     assert first.foretold.now is None and "(now" not in first.foretold.words
+    assert first.foretold.words.endswith("will show, if you waver as most people do.")  # no repeat has told yet
     world.answer(first)
     second = world.proposals(10, UsualPace())[0]
     assert second.foretold.now > second.foretold.afterwards
-    assert f"(now {second.foretold.now:.0f})" in second.foretold.words
+    assert f"(now {second.foretold.now:.0f})" in second.foretold.words and "waver" not in second.foretold.words
 
 
 def test_pairs_say_how_often_each_is_compared_and_which_preference_shows():

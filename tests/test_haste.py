@@ -42,6 +42,14 @@ def test_answers_faster_than_a_look_are_noticed_and_a_slip_is_not():
     assert too_short("sheet", pd.Series([1.0] * 20)) and not too_short("deck", pd.Series([1.0] * 20))
 
 
+def test_an_answer_with_several_marks_or_a_best_and_a_worst_is_one():
+    few = [marks(VARIED[:18], axis, [0.4] * 9 + [3.0] * 9) for axis in ("likeness", "prompt")]
+    assert said(pd.concat(few)) == []  # 18 answers: too few to say so
+    grid = {"mode": "best_worst", "session": "s", "is_repeat": False, "shown_at": 0.0, "answered_at": 0.3}
+    events = [{**grid, "position": n, "said": word} for n in range(18) for word in ("best", "worst")]
+    assert of_answers(marks([]), pd.DataFrame(events)) == []
+
+
 def test_one_mark_for_nearly_everything_is_noticed():
     (words,) = said(marks([75.0] * 26 + VARIED[:4]))
     assert words.startswith("26 of 30 marks are 75.")

@@ -2,6 +2,7 @@
 
 import http.client
 import io
+import os
 import re
 import socket
 import subprocess
@@ -273,3 +274,18 @@ def test_the_first_visit_may_go_to_any_page_and_nothing_leaves_the_machine(works
     finally:
         process.stdin.close()
         process.wait(20)
+
+
+@pytest.mark.parametrize(("verb", "threads"), [("app", "1"), ("worker", "None")])
+def test_the_app_multiplies_on_one_thread_and_trainings_as_they_like(verb, threads):
+    code = f"""
+import os, runpy, sys
+sys.argv = ["workbench", "{verb}", "--help"]
+try:
+    runpy.run_module("workbench", run_name="__main__")
+except SystemExit:
+    print("threads:", os.environ.get("OPENBLAS_NUM_THREADS"))
+"""
+    env = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, encoding="utf-8")
+    assert f"threads: {threads}" in done.stdout, done.stderr

@@ -81,6 +81,15 @@ def test_a_row_or_pair_that_was_answered_waits_no_more_and_does_again_when_that_
     answer(made, items[0], "undo", undoes=event)
     assert set(ids[:2]) <= {row["id"] for row in pool.waiting(made.db, project, "me")}
     sittings.end(made.db, sitting)
+    assert set(ids[:2]) <= {row["id"] for row in pool.waiting(made.db, project, "me")}
+
+
+def test_pictures_of_a_warm_up_do_not_wait(staged):
+    made, project = staged
+    [later] = [row["id"] for row in pool.pictures(made.db, project) if row["seed"] == 102][:1]
+    about = {"project_id": made.project_id, "plan_id": made.plan_id, "rater": "me", "mode": "deck", "minutes": 5.0}
+    sittings.add_sitting(made.db, [{"part": "warm_up", "previews": [later]}], **about, foretold="{}", protocol="2")
+    assert later not in {row["id"] for row in pool.waiting(made.db, project, "me")}
 
 
 def test_pictures_seen_by_name_are_never_asked_even_in_a_sitting_that_is_open(staged):

@@ -249,6 +249,9 @@ def test_three_sliders_by_keys_alone(filled, site, page):
     events = wait_for(page, filled, asked, 3)
     assert {event[2:] for event in events} == {("likeness", 75.0), ("quality", 100.0), ("prompt", 50.0)}
     assert page.locator(".slider .much").all_inner_texts() == ["not set"] * 3
+    page.keyboard.type("6")  # the next picture begins with likeness, whatever slider had the focus
+    page.keyboard.press("Enter")
+    assert wait_for(page, filled, asked, 4)[-1] == (1, "rate", "likeness", 62.5)
 
 
 def test_only_sliders_that_were_moved_are_saved(filled, site, page):
@@ -307,6 +310,65 @@ def test_all_keys_are_listed_and_the_list_takes_no_marks(filled, site, page):
     assert page.get_by_role("dialog").count() == 0
     page.keyboard.press("5")
     assert len(wait_for(page, filled, asked, 1)) == 1
+
+
+def test_digits_that_need_shift_on_a_keyboard_mark_without_it(filled, site, page):
+    asked = begin(filled, "azerty")
+    rate(page, site, asked)
+    key = "{key: 'é', code: 'Digit2', bubbles: true}"
+    page.evaluate(f"() => document.dispatchEvent(new KeyboardEvent('keydown', {key}))")
+    assert wait_for(page, filled, asked, 1) == [(0, "rate", "likeness", 12.5)]
+
+
+def test_a_flag_can_not_be_chosen_for_a_picture_whose_answer_is_under_way(filled, site, page):
+    asked = begin(filled, "flag late")
+    rate(page, site, asked)
+    held = []
+    page.route("**/app/rate/*", lambda route: held.append(route))
+    page.keyboard.press("5")
+    page.get_by_role("button", name="Flag").click()
+    assert page.get_by_role("dialog").count() == 0
+    [answer] = held
+    answer.continue_()
+    assert wait_for(page, filled, asked, 1) == [(0, "rate", "likeness", 50.0)]
+
+
+def test_a_refused_answer_leaves_the_sliders_as_they_were(filled, site, page):
+    asked = begin(filled, "refused", "single")
+    rate(page, site, asked)
+    state = page.request.get(f"{site}/app/rate/{asked['token']}").json()
+    page.route("**/app/rate/*", lambda route: route.fulfill(status=422, json={"error": "Not so.", "state": state}))
+    page.keyboard.type("74")
+    page.keyboard.press("Enter")
+    page.locator(".told", has_text="Not so.").wait_for()
+    assert page.locator(".slider .much").all_inner_texts() == ["75", "37.5", "not set"]
+    page.unroute("**/app/rate/*")
+    page.keyboard.press("Enter")
+    assert {event[2:] for event in wait_for(page, filled, asked, 2)} == {("likeness", 75.0), ("quality", 37.5)}
+
+
+def test_tab_stays_in_the_menu_that_is_open(filled, site, page):
+    asked = begin(filled, "tab")
+    rate(page, site, asked)
+    page.keyboard.press("f")
+    focus = "root => root.getRootNode().activeElement.textContent"
+    said = []
+    for _ in range(4):
+        said.append(page.locator(".rate").evaluate(focus))
+        page.keyboard.press("Tab")
+    assert [text.rstrip("123") for text in said] == ["Broken", "Not the person", "Copy of a photo", "CloseEsc"]
+    assert page.locator(".rate").evaluate(focus) == said[0]
+
+
+def test_a_flag_alone_is_saved_by_mouse(filled, site, page):
+    asked = begin(filled, "flag alone")
+    rate(page, site, asked)
+    save = page.get_by_role("button", name="Save and next")
+    assert save.is_disabled()
+    page.get_by_role("button", name="Flag").click()
+    page.get_by_role("button", name="Broken").click()
+    save.click()
+    assert wait_for(page, filled, asked, 1) == [(0, "flag", None, "broken")]
 
 
 # going on

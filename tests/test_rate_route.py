@@ -10,9 +10,12 @@ from contextlib import closing
 import pytest
 from filled import fill
 from one_sitting import begun
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 from test_launch import free_port, start
 
 from db import ratings, sittings
+from workbench.rating.route import route
 
 NAMES = (f"rater {number}" for number in itertools.count())
 JSON = {"Content-Type": "application/json"}
@@ -61,6 +64,19 @@ def first(ask, token):
 
 def stored(filled, token):
     return ratings.of_sitting(filled.db, sittings.by_token(filled.db, token)["id"])
+
+
+def test_the_log_of_the_database_is_not_folded_after_every_answer(tmp_path):
+    """SQLite does so when the last connection closes; that would take longer than the answer."""
+    made = fill(tmp_path, rated=False)
+    token = begun(made, n=3)
+    made.db.close()
+    assert not (tmp_path / "workbench.db-wal").exists()
+    with TestClient(Starlette(routes=[route(made.ws)]), base_url="http://127.0.0.1") as client:
+        said = client.get(f"/app/rate/{token}").json()
+        about = {"item": said["items"][0]["token"], "seconds": 1, "marks": {"likeness": 50}}
+        assert client.post(f"/app/rate/{token}", json=about).status_code == 200
+        assert (tmp_path / "workbench.db-wal").stat().st_size > 0
 
 
 def test_a_sitting_is_told_and_answers_bring_the_next_items(ask, filled, token):
@@ -125,6 +141,7 @@ WRONG = [
     (b'{"item": "ITEM", "seconds": ' + b"9" * 5000 + b', "skip": true}', "."),
     ({"item": "ITEM", "seconds": 1, "skip": True, "note": "x"}, "has no 'note'"),
     ({"item": "ITEM", "seconds": 1, "skip": True, "note": "x" * 17000}, "at most 16 KB"),
+    (b'{"item": "ITEM", "seconds": 1, "marks": {"\\ud800": 5}}', "no axis '?'"),  # half a character
     ({"undo": 1}, "'undo': true"),
     ({"undo": True, "marks": {}}, "'undo': true"),
     ({"undo": True, "item": 3}, "'undo': true"),

@@ -8,7 +8,7 @@ import struct
 import numpy as np
 import pytest
 from filled import PLAN, fill
-from filled_ratings import Asked
+from one_sitting import asking
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from planted import png_chunks, webp_chunks
@@ -65,7 +65,7 @@ def test_only_what_waits_is_given_up(full, project):
 
 def test_a_sitting_passes_over_what_was_shown_by_name_meanwhile(full, project):
     rows = pool.rating_set(full.db, project)[:4]
-    token = begin(full.db, project, "me", Asked("deck", tuple((row["id"],) for row in rows), repeats=0))
+    token = begin(full.db, project, "me", asking("deck", tuple((row["id"],) for row in rows), repeats=0))
     first = next(item for item in state(full.db, token)["items"] if not item["warm_up"])
     seen = first["pictures"][0]["src"].rpartition("/")[2].removesuffix(".png")
     revealing.reveal(full.db, project, "me", [seen])
@@ -88,6 +88,7 @@ def test_a_table_to_keep_has_no_tokens_of_what_may_be_asked(full, project):
     table = tables(full.db, full.project_id).previews
     asked = revealing.may_be_asked(full.db, project, "me")
     assert held(full, project) <= asked
+    assert of_seed(full, 102) & {row["token"] for row in pool.pictures(full.db, project)} <= asked  # asked about later
     kept = revealing.nameless(full.db, project, "me", table)
     text = kept.to_csv()
     assert len(kept) == len(table) and not any(token in text for token in asked)
@@ -134,7 +135,7 @@ def said(full, project):
     """Three answers of a sitting of pairs with a repeat, one of them undone and given again, one flagged."""
     rows = [row["id"] for row in pool.rating_set(full.db, project)]
     pairs = tuple(zip(rows[:16:2], rows[1:16:2], strict=True))
-    token = begin(full.db, project, "me", Asked("pair", pairs, repeats=1))
+    token = begin(full.db, project, "me", asking("pair", pairs, repeats=1))
     for answer in ({"said": "left"}, {"said": "same", "flags": [[1, "broken"]]}):
         item = state(full.db, token)["items"][0]["token"]
         save(full.db, token, {"item": item, "seconds": 2.5, **answer})

@@ -17,7 +17,6 @@ from workbench.rating import answers, pool, sitting
 from workbench.rating.modes import MODES
 from workbench.rating.problem import NoSuchSitting, RatingError
 from workbench.rating.state import AHEAD, state
-from workbench.rating.warm_up import WARM_S
 from workbench.sweep import patterns
 from workbench.workspace import Workspace
 
@@ -86,7 +85,16 @@ def test_a_second_click_on_start_begins_nothing(filled, project):
     assert begun(filled, rater="Mia") != first
     assert begun(filled, n=5) != first
     answer(filled, first)
-    assert begun(filled) != first  # whoever has answered and starts anew means another one
+    again = begun(filled)
+    assert again != first  # whoever has answered and starts anew means another one
+    set_plan(filled.db, filled.project_id, PLAN.model_copy(update={"steps": 7}))
+    assert begun_in(filled, again) != again  # of another plan
+
+
+def begun_in(filled, token):
+    """The same sitting once more, in the plan that the project has now."""
+    asked = [item["previews"] for item in stored_items(filled, token) if item["part"] == "first"]
+    return sitting.begin(filled.db, library.project(filled.db, filled.project_id), "me", asking("deck", asked))
 
 
 @pytest.mark.parametrize(
@@ -135,6 +143,15 @@ def test_a_warm_up_shows_both_ends_of_the_scale_from_outside_the_set(filled, pro
         assert len(cells) == 1 or mode == "sheet"
 
 
+def test_what_is_asked_is_no_warm_up_even_of_the_seed_that_warms_up(filled, project):
+    first = begun(filled, n=1)
+    warm = [item["previews"][0] for item in stored_items(filled, first) if item["part"] == "warm_up"]
+    token = sitting.begin(filled.db, project, "Mia", asking("deck", warm))
+    items = stored_items(filled, token)
+    assert len(warm) == 3 and {item["part"] for item in items} == {"warm_up", "first"}
+    assert not set(warm) & {item["previews"][0] for item in items if item["part"] == "warm_up"}
+
+
 def test_warm_ups_are_told_apart_and_not_counted(filled):
     token = begun(filled, n=10)
     told = tell(filled, token)
@@ -154,8 +171,12 @@ def test_who_rated_in_this_way_within_the_last_hour_has_no_warm_up(filled, monke
     assert "warm_up" not in parts(begun(filled, n=4))
     assert "warm_up" in parts(begun(filled, "single", n=4))  # another way
     assert "warm_up" in parts(begun(filled, rater="Mia", n=4))
-    monkeypatch.setattr("workbench.rating.warm_up.now", lambda: now() + WARM_S + 1)
-    assert "warm_up" in parts(begun(filled, n=5))
+    monkeypatch.setattr("workbench.rating.warm_up.now", lambda: now() + 59 * 60)
+    assert "warm_up" not in parts(begun(filled, n=5))
+    monkeypatch.setattr("workbench.rating.warm_up.now", lambda: now() + 60 * 60)
+    assert "warm_up" in parts(begun(filled, n=6))
+    monkeypatch.setattr("workbench.rating.warm_up.now", lambda: now() - 86400)  # the clock was a day ahead
+    assert "warm_up" in parts(begun(filled, n=6))
 
 
 def test_without_a_judge_the_warm_up_shows_what_the_base_makes(filled):
@@ -204,9 +225,7 @@ def test_a_row_of_several_prompts_has_no_text(filled):
 def add_face(filled, preview_id, box, size, nearest=1):
     detail = json.dumps({"box": box, "nearest_reference_photo": nearest})
     filled.db.execute("update calibrations set size_px = ?", [size])
-    filled.db.execute(
-        "update scores set detail = ? where preview_id = ? and metric = 'likeness'", [detail, preview_id]
-    )
+    filled.db.execute("update scores set detail = ? where preview_id = ? and metric = 'likeness'", [detail, preview_id])
     filled.db.conn.commit()
 
 
@@ -228,6 +247,23 @@ def test_the_face_box_is_in_shares_of_the_picture_as_it_is_seen(filled, side, si
     [item] = tell(filled, token)["items"]
     assert item["pictures"][0]["face"] == pytest.approx(shares)
     assert state(filled.db, token)["items"][0]["pictures"][0]["face"] is None  # its proportions aren't known
+
+
+def test_of_two_judges_the_project_s_own_says_where_the_face_is(filled):
+    row = pictures(filled)[0]
+    add_face(filled, row["id"], [16, 16, 32, 32], 64)
+    about = {"kind": "face", "name": "another", "version": "1", "licence": "MIT", "world": "own"}
+    another = results.add_judge(filled.db, "face another 1", **about)
+    calibration = results.add_calibration(
+        filled.db, judge_id=another, dataset_id=filled.dataset_id, size_px=64, estimator="mean_of_pairs", real=0.8,
+        strangers=0.0, counts="{}",
+    )  # fmt: skip
+    score = {"judge_id": another, "calibration_id": calibration, "metric": "likeness", "value": 0.5, "status": "ok"}
+    results.add_scores(filled.db, [{**score, "preview_id": row["id"], "detail": json.dumps({"box": [0, 0, 64, 64]})}])
+    token = begun(filled, n=1)
+    answer_all(filled, token, most=3)  # the warm-up
+    [item] = tell(filled, token)["items"]
+    assert item["pictures"][0]["face"] == [0.25, 0.25, 0.5, 0.5]
 
 
 def test_the_nearest_photo_is_the_reference_photo_that_the_judge_found_nearest(filled):

@@ -86,6 +86,15 @@ def test_best_and_worst_of_a_grid_imply_pairs_and_what_was_asked_twice_counts_on
     assert sum(each.weight for each in twice) == pytest.approx(sum(each.weight for each in compared(once, at)))
 
 
+def test_a_mark_given_a_thousand_times_says_no_more_than_the_picture_does():
+    marks = [Mark((each,), "me", (60.0, 61.0) * 500) for each in (A, B)]
+    found = estimate({10: 50.0, 20: 50.0}, marks, [])
+    one_mark = found.noise.rater**2 / 1000 + found.noise.own**2
+    assert difference_sd(found.covariance)[0, 1] == pytest.approx(
+        (1 / (1 / (2 * PRIOR_SD**2) + 1 / (2 * one_mark))) ** 0.5, rel=1e-3
+    )
+
+
 def test_two_raters_of_one_picture_share_what_is_the_pictures_own():
     marks = [Mark((each,), rater, (60.0,)) for each in (A, B) for rater in ("me", "Mia")]
     found = estimate({10: 50.0, 20: 50.0}, marks, [])
@@ -93,6 +102,28 @@ def test_two_raters_of_one_picture_share_what_is_the_pictures_own():
     assert difference_sd(found.covariance)[0, 1] == pytest.approx(
         (1 / (1 / (2 * PRIOR_SD**2) + 1 / (2 * one_mark))) ** 0.5, rel=1e-3
     )
+
+
+def test_what_is_a_pictures_own_is_not_taken_for_less_where_several_raters_marked_it():
+    """Four raters who see the same in each picture: around what they have in common little would be left."""
+    draw, found, inside = np.random.default_rng(8), [], []
+    for _ in range(30):
+        own = draw.normal(0, 9, (6, 4))
+        pictures = {(c, p): Picture(10 * c + p, c, (p, 1)) for c in range(6) for p in range(4)}
+        marks = [
+            Mark((each,), rater, (50 + own[at] + draw.normal(0, 8),))
+            for rater in ("Ada", "Eve", "Mia", "Zoe")
+            for at, each in pictures.items()
+        ]
+        known = estimate(dict.fromkeys(range(6), 50.0), marks, [])
+        found.append(known.noise.own**2)
+        away = known.means[:, None] - known.means  # in truth all are the same
+        within = np.abs(away) <= known.quantile * difference_sd(known.covariance)
+        inside.append(np.mean(within[np.triu_indices(6, 1)]))
+        assert known.noise.df <= OWN_DF + 15  # (6 - 1) x (4 - 1)
+    weighed = (OWN_DF * OWN_SD**2 + 60 * 9**2) / (OWN_DF + 60)  # before there are marks, and what four raters tell
+    assert np.mean(found) == pytest.approx(weighed, rel=0.2)
+    assert np.mean(inside) >= 0.9
 
 
 @pytest.mark.parametrize("mode", ["deck", "sheet", "pair", "best_worst"])

@@ -10,6 +10,7 @@ from filled import fill, rate
 
 from db import library, results
 from workbench.people import shares, steadiness
+from workbench.people.marks import pairs_of_marks
 from workbench.people.simulated import Rater, World, compared, sit
 from workbench.people.steadiness import FEWEST, chosen, of_choices, of_marks, repeated
 from workbench.people.steadiness import steadiness as steadiness_of
@@ -17,6 +18,12 @@ from workbench.people.validity import two_marks, within
 from workbench.rating.choose import Proposal
 from workbench.rating.foretell import Foretold
 from workbench.rating.layout import n_repeats
+
+
+def test_of_marks_that_jump_over_the_whole_scale_no_difference_means_anything():
+    jumping = repeated("deck", "likeness", np.array([0.0, 100] * 4), np.array([100.0, 0] * 4))
+    (_, said) = of_marks([jumping])
+    assert said.startswith("No difference between two pictures can mean anything then; means over 10")
 
 
 @pytest.mark.parametrize("module", [steadiness, shares])
@@ -35,6 +42,19 @@ def test_the_figures_of_repeats_by_hand():
         (2.5 * math.sqrt(4 / 11.1433), 2.5 * math.sqrt(4 / 0.4844)), rel=1e-3
     )
     assert found.shift == 1.5 and found.shift_high - found.shift == pytest.approx(3.1824 * 3.6968 / 2, rel=1e-3)
+
+
+def test_the_answers_between_are_known_within_one_sitting_only():
+    about = {"rater": "me", "mode": "deck", "axis": "likeness"}
+    rows = [
+        {**about, "session": "a", "first": 1, "is_repeat": False, "position": 2, "value": 50.0},
+        {**about, "session": "a", "first": 2, "is_repeat": False, "position": 3, "value": 60.0},
+        {**about, "session": "a", "first": 1, "is_repeat": True, "position": 9, "value": 55.0},
+        {**about, "session": "b", "first": 2, "is_repeat": True, "position": 4, "value": 62.5},
+    ]
+    pairs = pairs_of_marks(pd.DataFrame(rows))
+    assert pairs[["first", "again"]].values.tolist() == [[50, 55], [60, 62.5]]
+    assert pairs["gap"].iloc[0] == 7 and math.isnan(pairs["gap"].iloc[1])
 
 
 def test_one_key_apart_is_counted_and_not_taken_as_normal():

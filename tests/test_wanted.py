@@ -15,6 +15,7 @@ from workbench.plans.missing import fill_jobs
 from workbench.plans.plan import EvalPlan, Prompt, Variant, plan_of, set_plan
 from workbench.plans.wanted import Eyes, main_eyes, other_eyes, wanted
 from workbench.rating import answers, pool, sitting
+from workbench.rating.standing import standings
 from workbench.rating.state import state
 from workbench.scores.missing_scores import score_jobs
 from workbench.sweep import patterns
@@ -237,12 +238,14 @@ def test_marks_stay_with_a_picture_when_the_plan_changes(tmp_path):
     full = fill(tmp_path)  # rated
     marked = preview_table(full.db, full.project_id)["n_marks"].sum()
     waiting = len(pool.waiting(full.db, project_of(full), "me"))
+    stood = standings(full.db, project_of(full), "me")["n"].tolist()
     plan = EvalPlan(**{**PLAN.model_dump(), "seeds": (101, 102, 103)})
     set_plan(full.db, full.project_id, plan)
     assert list(fill_jobs(full.ws, full.db, project_of(full)))
     assert plan_of(full.db, full.project_id) == plan
     table = preview_table(full.db, full.project_id)
     assert table["n_marks"].sum() == marked > 0
+    assert standings(full.db, project_of(full), "me")["n"].tolist() == stood and sum(stood) > 0
     assert len(pool.waiting(full.db, project_of(full), "me")) == waiting
     row = pool.waiting(full.db, project_of(full), "me")[0]
     token = sitting.begin(full.db, project_of(full), "me", asking("deck", [row["id"]]))

@@ -37,8 +37,9 @@ __all__ = [
 
 WORDINGS = {  # wording code -> (words, colour) of a contrast's row
     "seems_to_matter": ("seems to matter", COLOURS[0]),
+    "matters_on_these_prompts": ("seems to matter on these prompts", COLOURS[2]),
     "checkpoints_differ": ("these checkpoints differ", COLOURS[1]),
-    "cannot_tell": ("can't tell", GREY),
+    "cannot_tell": ("can't be told apart", GREY),
     "the_same": ("the same", GREY),
     "one_prompt": ("one prompt only", GREY),
     "wrecked": ("a run is wrecked", COLOURS[5]),
@@ -170,7 +171,7 @@ def contrast_chart(rows: pd.DataFrame) -> alt.LayerChart:
     ]
     note = (
         "Lines: 95 % interval over prompts; none where every prompt shows the same difference. "
-        "Grey band: what another training seed can make."
+        "Grey band: what another training seed can make of so many pairs."
     )
     return finish(layers, [note], height=170 + 34 * len(rows))
 

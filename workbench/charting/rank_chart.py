@@ -1,12 +1,18 @@
 """What people found of each checkpoint: a point and its interval, one row each, the best on top."""
 
+import math
+
 import altair as alt
 import pandas as pd
 
 from workbench.charting.chart_parts import COLOURS, GREY, finish
 from workbench.people.found import BEST, OPEN, WORSE
 
-LABEL_LIMIT = alt.ExprRef("min(400, windowSize()[0] / 2.6)")  # px; on a phone the plot keeps its place
+LABEL_LIMIT = alt.ExprRef("min(400, windowSize()[0] / 2.4)")  # px; on a phone the plot keeps its place
+# There a name takes two lines: "pattern" and "seed 1, 360 updates".
+NARROW = "windowSize()[0] < 700"
+LABEL = f"{NARROW} ? split(replace(datum.label, /, (?=(seed [0-9]+, )?[^,]*$)/, '\\n'), '\\n') : datum.label"
+LABEL_OFFSET = alt.ExprRef(f"{NARROW} ? -6 : 0")  # px; half a line, so that both are beside their point
 ROW_PX, FRAME_PX = 30, 80  # a row; the axis with its title
 SAID = {  # what may be said of a checkpoint -> colour and shape
     BEST: (COLOURS[2], "diamond"),
@@ -17,7 +23,12 @@ SAID = {  # what may be said of a checkpoint -> colour and shape
 
 def mark_chart(rows: pd.DataFrame) -> alt.LayerChart:
     """Marks with 95 % intervals. ``rows``: best first, with checkpoint_id, name, value, low, high, n, said."""
-    x = alt.X("value:Q", title=["likeness, rated (marks 0-100)", "higher is better"], scale=alt.Scale(domain=[0, 100]))
+    low, high = 10 * math.floor(rows["low"].min() / 10), 10 * math.ceil(rows["high"].max() / 10)
+    x = alt.X(
+        "value:Q",
+        title=["likeness, rated (marks 0-100)", "higher is better"],
+        scale=alt.Scale(domain=[low, max(high, low + 10)], nice=False),
+    )
     tips = [
         alt.Tooltip("value:Q", title="mark", format=".0f"),
         alt.Tooltip("interval:N", title="95 % interval"),
@@ -26,10 +37,10 @@ def mark_chart(rows: pd.DataFrame) -> alt.LayerChart:
     return interval_chart(rows, x, tips)
 
 
-def rank_chart(rows: pd.DataFrame) -> alt.LayerChart:
-    """Ranks with their intervals, of one group of compared checkpoints; the columns of :func:`mark_chart`, the best
-    rank 1, and wins, ties, losses."""
-    last = max(len(rows), 2)
+def rank_chart(rows: pd.DataFrame, of: int) -> alt.LayerChart:
+    """Ranks with their intervals, of one group of ``of`` compared checkpoints; the columns of :func:`mark_chart`, the
+    best rank 1, and wins, ties, losses."""
+    last = max(of, 2)
     x = alt.X(
         "value:Q",
         title="rank by choices (1 = the best)",
@@ -56,7 +67,13 @@ def interval_chart(rows: pd.DataFrame, x: alt.X, tips: list[alt.Tooltip]) -> alt
         "name:N",
         title=None,
         sort=in_order,
-        axis=alt.Axis(labelLimit=LABEL_LIMIT, labelBaseline="middle", labelOverlap=False),
+        axis=alt.Axis(
+            labelLimit=LABEL_LIMIT,
+            labelExpr=LABEL,
+            labelOffset=LABEL_OFFSET,
+            labelBaseline="middle",
+            labelOverlap=False,
+        ),
     )
     present = [words for words in SAID if words in set(table["said"])]
     legend = alt.Legend(orient="bottom", title=None, columns=1, labelLimit=320, symbolOpacity=1)

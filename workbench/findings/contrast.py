@@ -1,13 +1,14 @@
 """Is a difference between two patterns more than chance? Paired differences and the noise of seeds alone."""
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
 from workbench.findings.analysis import Tables, last_checkpoints, newest_runs, of_role
+from workbench.findings.family import Compared, critical, family_of, standings
 from workbench.findings.metrics import METRICS
 from workbench.findings.verdicts import verdict, wrecked_labels
 from workbench.sentences import setting as about_setting
@@ -35,6 +36,10 @@ CONTRAST_COLUMNS = [
     "n_b",
     "noise",
     "beyond_noise",
+    "p",
+    "on_new_prompts",
+    "more_seeds",
+    "compared",
     "wrecked",
     "wording",
     "sentence",
@@ -50,12 +55,14 @@ class Noise:
     n_patterns: int
     n_wrecked: int  # runs left apart
 
-    def half_width(self, n_a: int, n_b: int | None = None) -> float:
+    def half_width(self, n_a: int, n_b: int | None = None, bound: float | None = None) -> float:
         """Half of the 95 % interval of a mean of ``n_a`` runs, or of its difference to a mean of ``n_b``.
 
         t(df) x sd x sqrt(1 / n_a + 1 / n_b): the two-sample t interval with a pooled variance (Fisher 1925).
+        ``bound``: the critical value of a whole family in place of t(df).
         """
-        return t_quantile(self.df) * self.sd * math.sqrt(1 / n_a + (1 / n_b if n_b else 0))
+        t = t_quantile(self.df) if bound is None else bound
+        return t * self.sd * math.sqrt(1 / n_a + (1 / n_b if n_b else 0))
 
 
 @dataclass(frozen=True)
@@ -71,10 +78,14 @@ class Paired:
     n_a: int  # runs
     n_b: int
     per_prompt: pd.DataFrame  # prompt, text, n_cells, mean_a, mean_b, diff
-    noise: float | None  # half-width of the noise floor for this many runs; None when it is not known
+    noise: float | None  # half-width of the noise floor, for all pairs of the family at once; None: not known
     wrecked: tuple[str, ...]  # labels of the patterns with a wrecked run
     beyond_noise: bool | None  # more than training seeds alone make; None when that is not known
-    wording: str  # a code of workbench.findings.verdicts
+    wording: str = ""  # a code of workbench.findings.verdicts
+    p: float = math.nan  # of the difference by training seeds, adjusted for the family; missing outside of it
+    on_new_prompts: bool = False  # beyond noise, and beyond what the choice of prompts makes
+    more_seeds: int | None = None  # about so many more on each side would tell; None: told, not known, or too many
+    compared: int = 0  # pairs in the family; 0: this one is not among them
 
     @property
     def prompts(self) -> int:
@@ -119,11 +130,15 @@ def paired(tables: Tables, pattern_a: int, pattern_b: int, metric: str) -> Paire
     bootstrap over so few prompts is too narrow). Cells where either has no value don't count. Only runs on
     the same photos are compared. Where no noise floor is known, a difference is still more than training
     seeds make if they make none: both patterns have two runs or more, whose values are equal cell by cell.
+    Here the pair is judged alone; :func:`contrast_table` judges a whole family.
     """
-    return _paired(tables, pattern_a, pattern_b, metric, noise_floor(tables.checkpoints, metric))
+    noise = noise_floor(tables.checkpoints, metric)
+    key = (pattern_a, pattern_b)
+    return judged({key: measured_pair(tables, *key, metric, noise)}, noise)[0]
 
 
-def _paired(tables: Tables, a: int, b: int, metric: str, noise: Noise | None) -> Paired:
+def measured_pair(tables: Tables, a: int, b: int, metric: str, noise: Noise | None) -> Paired:
+    """The difference of two patterns, as :func:`paired` has it, before it is judged."""
     runs = shared_runs(tables.runs, a, b)
     cells_a, cells_b = (cell_means(tables.previews, runs[runs["pattern_id"] == p], metric) for p in (a, b))
     cells = pd.DataFrame({"mean_a": cells_a, "mean_b": cells_b}).dropna()
@@ -132,13 +147,8 @@ def _paired(tables: Tables, a: int, b: int, metric: str, noise: Noise | None) ->
     per_prompt = prompts.assign(n_cells=cells.groupby("prompt").size() if len(cells) else 0)
     diff, low, high = t_interval([float(value) for value in per_prompt["diff"]])
     n_a, n_b = (measured_runs(runs, pattern, metric) for pattern in (a, b))
-    half = noise.half_width(n_a, n_b) if noise and n_a and n_b else None
     wrecked = tuple(tables.labels[p] for p in (a, b) if runs[runs["pattern_id"] == p]["wrecked"].any())
-    beyond = None
-    if half is not None and not math.isnan(diff):
-        beyond = abs(diff) > half
-    elif abs(diff) > TINY and all(seeds_agree(tables.previews, runs, p, metric) for p in (a, b)):
-        beyond = True
+    alike = noise is None and abs(diff) > TINY and all(seeds_agree(tables.previews, runs, p, metric) for p in (a, b))
     return Paired(
         metric=metric,
         diff=diff,
@@ -149,11 +159,55 @@ def _paired(tables: Tables, a: int, b: int, metric: str, noise: Noise | None) ->
         n_a=n_a,
         n_b=n_b,
         per_prompt=with_texts(per_prompt, tables.previews),
-        noise=half,
+        noise=None,
         wrecked=wrecked,
-        beyond_noise=beyond,
-        wording=wording(metric, (diff, low, high), len(per_prompt), (n_a, n_b), beyond, bool(wrecked)),
+        beyond_noise=True if alike else None,
     )
+
+
+def judged(results: Mapping[tuple[int, int], Paired], noise: Noise | None) -> list[Paired]:
+    """Differences of one metric judged as one family, with their wording; keys: the two patterns.
+
+    The family are the pairs of which a claim could be made: two prompts and two runs on both sides, none wrecked. A
+    setting matters where the difference is more than the largest of so many differences would be by training seeds
+    alone (:func:`family.critical`), so that a sweep without any effect yields a claim in 5 % of all cases.
+    """
+    members = {key: each for key, each in results.items() if noise and can_be_claimed(each)}
+    asked = [
+        Compared(*key, each.n_a, each.n_b, each.diff, prompt_variance(each), each.prompts)
+        for key, each in members.items()
+    ]
+    found = dict(zip(members, standings(asked, noise.sd, noise.df) if noise else (), strict=True))
+    bound = critical(family_of(asked), noise.df) if noise and asked else None
+    done = []
+    for key, each in results.items():
+        if noise and each.n_a and each.n_b and not math.isnan(each.diff):
+            half = noise.half_width(each.n_a, each.n_b, bound)
+            each = replace(each, noise=half, beyond_noise=abs(each.diff) > half)
+        if key in found:
+            own = found[key]
+            each = replace(each, p=own.p, on_new_prompts=own.on_new, more_seeds=own.more_seeds, compared=len(members))
+        elif noise is None and each.beyond_noise:
+            each = replace(each, on_new_prompts=told_apart(each.per_prompt["diff"]))
+        done.append(replace(each, wording=wording(each)))
+    return done
+
+
+def can_be_claimed(result: Paired) -> bool:
+    """Whether a word on the setting is possible at all, before the difference is looked at."""
+    measured = result.prompts > 1 and min(result.n_a, result.n_b) > 1 and not math.isnan(result.diff)
+    return measured and not hidden_by_wreck(result)
+
+
+def hidden_by_wreck(result: Paired) -> bool:
+    """No face to measure; and CLIP may find more of a prompt in noise than in a picture."""
+    metric = METRICS[result.metric]
+    return bool(result.wrecked) and metric.source == "automatic" and not metric.counts_misses
+
+
+def prompt_variance(result: Paired) -> float:
+    """Of the mean difference, by the choice of prompts: the variance of the prompt means / their number."""
+    return float(result.per_prompt["diff"].var(ddof=1)) / result.prompts
 
 
 def shared_runs(runs: pd.DataFrame, a: int, b: int) -> pd.DataFrame:
@@ -226,38 +280,33 @@ def told_apart(gaps: Iterable[float]) -> bool:
     return not low <= 0 <= high
 
 
-def wording(
-    metric: str,
-    interval: tuple[float, float, float],
-    prompts: int,
-    n_runs: tuple[int, int],
-    beyond_noise: bool | None,
-    wrecked: bool,
-) -> str:
+def wording(result: Paired) -> str:
     """How much may be said of a difference, as a code of :mod:`workbench.findings.verdicts`.
 
-    A setting "seems to matter" only with two or more runs on both sides, an interval that excludes 0 (or one
-    and the same difference in every prompt) and a difference above what training seeds make. Below that two
-    checkpoints can differ, no more.
+    A setting "seems to matter" only with two or more runs on both sides and a difference above what training seeds
+    make; on new prompts, too, only if it is also above what the choice of prompts makes. Below that two checkpoints
+    can differ, no more: where the interval over prompts excludes 0, or every prompt shows the same difference.
     """
-    diff, low, high = interval
-    if wrecked and METRICS[metric].source == "automatic" and not METRICS[metric].counts_misses:
-        return "wrecked"  # no face to measure; and CLIP may find more of a prompt in noise than in a picture
-    if math.isnan(diff):
+    if hidden_by_wreck(result):
+        return "wrecked"
+    if math.isnan(result.diff):
         return "nothing_shared"
-    if abs(diff) < TINY and math.isnan(low):
+    if abs(result.diff) < TINY and math.isnan(result.low):
         return "the_same"
-    if prompts < 2:
+    if result.prompts < 2:
         return "one_prompt"
-    if low <= 0 <= high:
+    if result.beyond_noise and min(result.n_a, result.n_b) > 1:
+        return "seems_to_matter" if result.on_new_prompts else "matters_on_these_prompts"
+    if result.low <= 0 <= result.high:
         return "cannot_tell"
-    if beyond_noise and min(n_runs) > 1:
-        return "seems_to_matter"
     return "checkpoints_differ"
 
 
-def params(result: Paired, label_a: str, label_b: str, change: str = "") -> dict[str, Any]:
-    """What :func:`workbench.findings.verdicts.verdict` needs besides the code. ``change``: "alpha from 16 to 1"."""
+def params(result: Paired, label_a: str, label_b: str, change: str = "", claim: str | None = None) -> dict[str, Any]:
+    """What :func:`workbench.findings.verdicts.verdict` needs besides the code.
+
+    ``change``: "alpha from 16 to 1"; ``claim``: the metric that settings are judged by, None: this one.
+    """
     return {
         "metric": result.metric,
         "a": label_a,
@@ -270,6 +319,10 @@ def params(result: Paired, label_a: str, label_b: str, change: str = "") -> dict
         "n_a": result.n_a,
         "n_b": result.n_b,
         "noise": result.noise,
+        "beyond_noise": result.beyond_noise,
+        "more_seeds": result.more_seeds,
+        "compared": result.compared,
+        "claim": claim,
         "wrecked": result.wrecked,
     }
 
@@ -282,14 +335,17 @@ def contrast_table(tables: Tables, metric: str) -> pd.DataFrame:
     half-width of the noise floor, ``wrecked`` names the patterns that are, ``sentence`` the verdict. Wrecked pairs come
     first, since nothing matters more than a setting that destroys the pictures; then the largest difference.
     """
+    pairs = {(pair.a, pair.b): pair for pair in distinct(tables)}
+    sound = replace(tables, previews=at_last_checkpoints(tables))
     noise = noise_floor(tables.checkpoints, metric)
+    each = {key: measured_pair(sound, *key, metric, noise) for key in pairs}
     rows = []
-    for pair in distinct(tables):
-        result = _paired(tables, pair.a, pair.b, metric, noise)
+    for pair, result in zip(pairs.values(), judged(each, noise), strict=True):
         if result.wording == "nothing_shared":
             continue
         label, values = about_setting(pair.setting).label, (shown(pair.value_a), shown(pair.value_b))
-        about = params(result, tables.labels[pair.a], tables.labels[pair.b], f"{label} from {values[0]} to {values[1]}")
+        change = f"{label} from {values[0]} to {values[1]}"
+        about = params(result, tables.labels[pair.a], tables.labels[pair.b], change, tables.main_metric)
         rows.append(
             {
                 "setting": pair.setting,
@@ -316,13 +372,18 @@ def taken_as_equal(pair: Contrast) -> str:
 
 
 def distinct(tables: Tables) -> list[Contrast]:
-    """The contrasts, of those between the very same LoRAs (under several names) only the first."""
+    """The contrasts, of those between the very same LoRAs (under several names, in either order) only the first."""
     trained = trainings(tables)
-    kept: dict[tuple[str, frozenset[str], frozenset[str]], Contrast] = {}
+    kept: dict[tuple[str, frozenset[frozenset[str]]], Contrast] = {}
     for pair in tables.contrasts:
         if pair.a in trained and pair.b in trained:
-            kept.setdefault((pair.setting, trained[pair.a], trained[pair.b]), pair)
+            kept.setdefault((pair.setting, frozenset((trained[pair.a], trained[pair.b]))), pair)
     return list(kept.values())
+
+
+def at_last_checkpoints(tables: Tables) -> pd.DataFrame:
+    """The previews that comparisons are made from: few of all."""
+    return tables.previews[tables.previews["checkpoint_id"].isin(tables.runs["checkpoint_id"])]
 
 
 def trainings(tables: Tables) -> dict[int, frozenset[str]]:

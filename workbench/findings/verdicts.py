@@ -4,19 +4,25 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from workbench.findings.family import MOST_SEEDS
 from workbench.findings.metrics import METRICS
 
 VERDICTS = {
     "seems_to_matter": (
-        "Changing {change} seems to matter here: {metric} is {gap} {direction} ({interval}), more than another "
-        "training seed makes ({noise})."
+        "Changing {change} seems to matter here, on these prompts and on new prompts of this kind: {metric} is {gap} "
+        "{direction} ({interval}), more than another training seed makes ({noise})."
+    ),
+    "matters_on_these_prompts": (
+        "Changing {change} seems to matter here, on these prompts: {metric} is {gap} {direction}, more than another "
+        "training seed makes ({noise}). Whether it does on new prompts of this kind is open (these "
+        "checkpoints: {interval})."
     ),
     "checkpoints_differ": (
         "These checkpoints differ: {metric} of '{b}' is {gap} {direction} than of '{a}' ({interval}). {why_not_more}"
     ),
     "cannot_tell": (
-        "Can't tell: {metric} of '{b}' is {gap} {direction} than of '{a}', but anything in the {interval}"
-        " fits. More prompts narrow it."
+        "Can't be told apart: {metric} of '{b}' is {gap} {direction} than of '{a}', but anything in the {interval}"
+        " fits. {why_not_more}"
     ),
     "the_same": ("No difference: {metric} of '{a}' and '{b}' is the same wherever both were measured."),
     "one_prompt": (
@@ -43,10 +49,13 @@ VERDICTS = {
 }
 
 NO_NOISE = "no difference on either side"
-EXPLORATORY = (
-    "{n} pairs were compared. Even if no setting mattered, about one interval in 20 would miss zero: take"
-    " single findings as hints and train them again."
+TOGETHER = (
+    "{n} pairs were compared, and together: if no setting mattered, 'seems to matter' would be said of any of them in "
+    "5 % of such sweeps at most (over training seeds by Dunnett's method; of new prompts by Holm's). The intervals "
+    "over prompts and 'these checkpoints differ' are each for itself: about one in 20 would miss zero."
 )
+EXPLORATORY = "This score is exploratory: settings are judged by {claim}; what only another score shows is a hint."
+CLAIMS = ("seems_to_matter", "matters_on_these_prompts")
 
 
 def verdict(code: str, params: Mapping[str, Any]) -> str:
@@ -62,9 +71,26 @@ def verdict(code: str, params: Mapping[str, Any]) -> str:
     if "diff" in params and not math.isnan(params["diff"]):
         known["gap"] = metric.show_change(abs(params["diff"]))
         known["direction"] = direction(params["diff"], metric.higher_is_better)
-        known["noise"] = NO_NOISE if params["noise"] is None else f"±{metric.show_change(params['noise'])}"
+        known["noise"] = NO_NOISE if params["noise"] is None else noise_words(params)
         known["why_not_more"] = why_not_more(params)
-    return VERDICTS[code].format(**known) + (fresh_words(params) if params.get("fresh") else "")
+    said = VERDICTS[code].format(**known)
+    if code in CLAIMS:
+        said += exploratory_words(params)
+    return said + (fresh_words(params) if params.get("fresh") else "")
+
+
+def noise_words(params: Mapping[str, Any]) -> str:
+    """The noise floor of a difference, and for how many pairs at once it holds."""
+    half, compared = METRICS[params["metric"]].show_change(params["noise"]), params.get("compared", 0)
+    return f"±{half}" + (f", Dunnett's method over {compared} pairs" if compared > 1 else "")
+
+
+def exploratory_words(params: Mapping[str, Any]) -> str:
+    """A word of caution where settings are judged by another score than this one."""
+    claim = params.get("claim")
+    if claim in (None, params["metric"]):
+        return ""
+    return f" Exploratory: settings are judged by {METRICS[claim].label}, not by this score."
 
 
 def fresh_words(params: Mapping[str, Any]) -> str:
@@ -98,15 +124,28 @@ def direction(diff: float, higher_is_better: bool | None) -> str:
 
 
 def why_not_more(params: Mapping[str, Any]) -> str:
-    """Why the sentence stops at the checkpoints and does not speak of the setting."""
+    """Why the sentence does not speak of the setting, and what would let it."""
     if params["n_a"] < 2 or params["n_b"] < 2:
         return "Whether the setting did it is open: train both with a second seed."
     if params["noise"] is None:
         return "How much training seeds alone make is not known yet."
-    noise = METRICS[params["metric"]].show_change(params["noise"])
-    return f"Another training seed alone can make as much (±{noise}), so the setting need not be the cause."
+    return f"Another training seed alone can make as much ({noise_words(params)}). {more_seeds(params)}"
 
 
-def exploratory(n: int) -> str:
-    """A word of caution under ``n`` comparisons."""
-    return EXPLORATORY.format(n=n) if n > 1 else ""
+def more_seeds(params: Mapping[str, Any]) -> str:
+    """What telling a difference of the size seen would take."""
+    needed = params.get("more_seeds")
+    if needed is None:
+        return f"If that is all there is, more than {MOST_SEEDS} more seeds on each side would be needed to tell."
+    return (
+        f"If the true difference is what was seen, it would need about {needed} more seed{'s' * (needed > 1)} on each "
+        "side to tell."
+    )
+
+
+def exploratory(n: int, metric: str | None = None, claim: str | None = None) -> str:
+    """What holds of ``n`` comparisons together; ``claim``: the metric that settings are judged by."""
+    said = [TOGETHER.format(n=n)] if n > 1 else []
+    if metric != claim and claim is not None:
+        said.append(EXPLORATORY.format(claim=METRICS[claim].label))
+    return " ".join(said)

@@ -14,7 +14,7 @@ Values = NDArray[np.float64]
 Level = Literal["nominal", "ordinal", "interval"]
 
 RELIABLE, TENTATIVE = 0.800, 0.667  # Krippendorff's own limits
-LEAST_DOUBT = 1e-3  # of 1 - alpha, where raters say exactly the same
+LEAST_DOUBT = 1e-3  # of alpha's distance from either end of its scale, where raters say exactly the same
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,11 @@ def alpha(marks: Values, level: Level = "interval") -> float:
 def with_interval(marks: Values, level: Level = "interval") -> Alpha:
     """Alpha with a 95 % interval over units (pictures): marks of one picture go together.
 
-    Each unit is left out in turn (jackknife) and the t interval is made of ``log(1 - alpha)``, whose spread hardly
-    depends on alpha. Tried against percentiles of a bootstrap over units, with 15 to 60 units and 250 simulated pairs
-    of raters each: percentiles held the truth in 86 to 94 %, BCa ones in 82 to 97 %, this one in 90 to 97 %.
+    Each unit is left out in turn (jackknife) and the t interval is made of ``log((1 + (k - 1) alpha) / (1 - alpha))``
+    with k marks a unit: were the marks normal, this would be the log of an F ratio (Fisher 1925), whose spread doesn't
+    depend on alpha. Tried with 15 to 60 units and 250 to 400 simulated tables each: it held the truth in 92 to 97 %,
+    the same of ``log(1 - alpha)`` in 88 to 97 % though it is wider, percentiles of a bootstrap over units in 86 to 94 %
+    and BCa ones in 82 to 97 %.
     """
     from scipy.stats import t
 
@@ -51,11 +53,16 @@ def with_interval(marks: Values, level: Level = "interval") -> Alpha:
     value = of_weighted(units, np.ones(n), level)
     if n < 3 or np.isnan(value) or 1 - value < LEAST_DOUBT:  # nothing, or no difference, to judge it by
         return Alpha(value, float("nan"), float("nan"), n)
-    left_out = [of_weighted(units, weights, level) for weights in 1.0 - np.eye(n)]
-    logs, whole = (np.log(np.maximum(1 - np.array(each), LEAST_DOUBT)) for each in (left_out, value))
+    more = float((~np.isnan(units)).sum(axis=0).mean()) - 1  # marks a unit, less one; alpha's least is -1 / more
+    left_out = np.array([of_weighted(units, weights, level) for weights in 1.0 - np.eye(n)])
+    logs, whole = (
+        np.log((1 + more * each) / (1 - each))
+        for each in np.split(np.clip([*left_out, value], LEAST_DOUBT - 1 / more, 1 - LEAST_DOUBT), [n])
+    )
     pseudo = n * whole - (n - 1) * logs[~np.isnan(logs)]
     half = t.ppf(0.975, n - 1) * pseudo.std(ddof=1) / np.sqrt(n)
-    return Alpha(value, max(-1.0, float(1 - np.exp(whole + half))), float(1 - np.exp(whole - half)), n)
+    low, high = ((np.exp(end) - 1) / (np.exp(end) + more) for end in (whole[0] - half, whole[0] + half))
+    return Alpha(value, min(float(low), value), max(float(high), value), n)
 
 
 def pairable(marks: Values) -> Values:

@@ -100,23 +100,32 @@ class Ranking:
     def words(self) -> str:
         """What can be said, in whole sentences."""
         members = [part["checkpoint_id"].tolist() for _, part in self.table.groupby("group")]
-        said = [
-            f"{counted(self.n_answers, 'answer')} by {listed(self.raters)}: "
-            f"{counted(self.n, 'comparison')} of {len(self.table)} checkpoints."
-        ]
-        said += [self.of_group(number) for number in range(1, self.n_groups + 1)]
+        said = [self.of_group(number) for number in range(1, self.n_groups + 1)]
         if self.n_groups > 1:
             parts = "; ".join(self.named(part) for part in members)
             said.append(
                 f"These {self.n_groups} groups were never compared with each other, not even through others: {parts}. "
                 "Which group is better is not known."
             )
+        first, *rest = self.notes()
+        return " ".join([first, *said, *rest])
+
+    @property
+    def behind(self) -> str:
+        """What the order stands on, without the order itself, in whole sentences."""
+        return " ".join(self.notes())
+
+    def notes(self) -> list[str]:
+        said = [
+            f"{counted(self.n_answers, 'answer')} by {listed(self.raters)}: "
+            f"{counted(self.n, 'comparison')} of {len(self.table)} checkpoints."
+        ]
         if self.both_bad:
             said.append(f"In {self.both_bad:.0%} of the answers all that was shown was called bad.".replace("%", " %"))
         said += [*self.of_one_sided(), *self.of_raters()]
         if self.prompts_matter >= SURE:
             said.append("Which one is preferred depends on the prompt: more prompts will tell more than more answers.")
-        return " ".join(said)
+        return said
 
     def of_group(self, number: int) -> str:
         """Which of a group may be the best."""

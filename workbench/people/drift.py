@@ -59,7 +59,7 @@ def drift(db: Database, project: Row, rater: str, session: str | None = None, ax
 
 def drift_of(given: pd.DataFrame) -> Drift | None:
     """The same of a table of marks of one rater and axis (columns of workbench.people.marks.COLUMNS)."""
-    if given.empty:
+    if given["value"].nunique() < 2:  # nothing, or one mark for everything
         return None
     items = items_of(given)
     slopes = [slope for slope in (among(items), between(items)) if slope is not None]
@@ -155,10 +155,21 @@ def pooled(slopes: list[Slope]) -> tuple[float, float, float]:
 def words(slope: float, low: float, high: float) -> str:
     """What a rater is told."""
     if low <= 0 <= high:
-        return f"No drift seen: {round(slope):+d} points per {PER} answers ({round(low):+d} to {round(high):+d})."
+        return f"No drift seen: {whole(slope)} points per {PER} answers ({whole(low)} to {whole(high)})."
+    if not round(slope):
+        return f"Your marks drift by less than 1 point per {PER} answers."
     way = "rise" if slope > 0 else "fall"
+    by = f"{abs(slope):.0f} point{'s' * (round(abs(slope)) != 1)}"
     return (
-        f"Your marks {way} in the course of a sitting, by about {abs(slope):.0f} points per {PER} answers "
-        f"({round(low):+d} to {round(high):+d}). Shorter sittings help; checkpoints are mixed, so none of them "
-        "gains by it."
+        f"Your marks {way} in the course of a sitting, by about {by} per {PER} answers "
+        f"({whole(low)} to {whole(high)}). Shorter sittings help; checkpoints are mixed, so none of them gains by it."
     )
+
+
+def whole(points: float) -> str:
+    """With its sign.
+
+    >>> whole(-2.4), whole(0.3)
+    ('-2', '0')
+    """
+    return f"{round(points):+d}" if round(points) else "0"

@@ -24,7 +24,7 @@ JUDGES = {"human_likeness": ("likeness", "second_likeness", "clip_i"), "human_pr
 ONLY_WITHIN = ("clip_i", "clip_t")  # CLIP's figures compare only between the same prompts
 TITLES = {
     "likeness": METRICS["likeness"].label,
-    "second_likeness": "second judge of likeness",
+    "second_likeness": "likeness by the second judge",
     "clip_i": METRICS["look"].label,
     "clip_t": METRICS["clip_t"].label,
 }
@@ -32,6 +32,7 @@ CAUTION = (
     "95 % intervals from drawing whole checkpoints again and again, since pictures of one checkpoint go together. "
     "They hold for other checkpoints on these prompts."
 )
+CLOSELY, ROUGHLY = 0.7, 0.4  # a rank correlation from which on words say so
 Z_MOST = 3.0  # atanh(1) is infinite; a resample of a few pictures reaches it by chance
 
 
@@ -202,7 +203,8 @@ class Ahead:
         if self.low <= 0 <= self.high:
             return f"Which of {pair} follows the eye better can't be told apart ({ends}, {on})."
         better, worse = (self.first, self.second) if self.low > 0 else (self.second, self.first)
-        return f"The {TITLES[better]} follows the eye better than the {TITLES[worse]} ({ends}, {on})."
+        words = f"{TITLES[better]} follows the eye better than {TITLES[worse]} ({ends}, {on})."
+        return words[0].upper() + words[1:]
 
 
 def ahead(rows: pd.DataFrame, human: str = "human_likeness") -> list[Ahead]:
@@ -273,13 +275,32 @@ def group_words(table: pd.DataFrame, what: str) -> list[str]:
         return ["With one prompt rated there is no interval: rate pictures of more prompts."]
     said = [
         f"{row.group}: people place its pictures {abs(row.apart):.0f} places in a hundred "
-        f"{'higher' if row.apart > 0 else 'lower'} than the judge does (95 % interval {ends(row.low, row.high)})."
+        f"{'higher' if row.apart > 0 else 'lower'} than the judge does (95 % interval {ends(row.low, row.high)}, "
+        f"{counted(row.n, 'picture')})."
         for row in sure.itertuples()
     ]
     chance = f"{looked} were looked at; by chance alone fewer than one in 20 would stand out."
     if not said:
         return [f"No {what} stands out: nowhere do people and the judge part beyond what prompts differ by."]
     return [*said, chance] if looked > 1 else said
+
+
+def in_short(one: Tracking, table: pd.DataFrame) -> str:
+    """How far people and a judge go together, and where they part most. ``table``: of :func:`by_group`, by pattern."""
+    rho, low = one.within.rho, one.within.low
+    title = one.title[0].upper() + one.title[1:]
+    if np.isnan(low):
+        said = f"{title}: too little was rated to say whether it follows the eye"
+    elif low <= 0:
+        said = f"{title}: no sign yet that it follows the eye"
+    else:
+        how = "closely" if rho >= CLOSELY else "roughly" if rho >= ROUGHLY else "a little"
+        said = f"{title} follows the eye {how}"
+    sure = table[table["sure"]]
+    if sure.empty:
+        return f"{said}."
+    most = sure.iloc[0]  # ranks are relative: where it goes down others go up, so the furthest one says most
+    return f"{said}. They part most in {most['group']}: people place it {'higher' if most['apart'] > 0 else 'lower'}."
 
 
 def places(value: float) -> str:

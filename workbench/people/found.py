@@ -11,14 +11,14 @@ from workbench.findings.analysis import Tables
 from workbench.findings.preview_table import FLAG_COLUMNS
 from workbench.people.bradley_terry import Ranking, ranking
 from workbench.people.choices import BASE_ALONE, choice_table
-from workbench.people.steadiness import Steadiness
+from workbench.people.steadiness import FEWEST, Steadiness
 from workbench.pictures.pairs import lora_name
 from workbench.rating.modes import MODES
 from workbench.rating.standing import standings
 
 __all__ = ["flagged", "from_choices", "marked", "names_of", "order_of", "raters", "repeat_rows", "told_apart"]
 
-BEST, OPEN, WORSE = "best so far", "can't be told apart from the best", "not as good as the best"
+BEST, OPEN, WORSE = "best so far", "may be as good", "not as good"
 
 
 def names_of(tables: Tables) -> dict[int, str]:
@@ -72,32 +72,38 @@ def told_apart(rows: pd.DataFrame) -> str:
     """What may be said of an order, in a sentence."""
     if len(rows) < 2:
         return "Only one checkpoint so far, so there is nothing to compare it with."
-    leading = rows[rows["said"] != WORSE]
-    others = len(rows) - len(leading)
-    if len(leading) == 1:
-        return f"{leading['name'].iloc[0]} is better than the other {others}."
-    if not others:
+    first = rows["name"].iloc[0]
+    as_good, worse = (int((rows["said"] == said).sum()) for said in (OPEN, WORSE))
+    if not as_good:
+        return f"{first} is better than {'the other one' if worse == 1 else f'the other {worse}'}."
+    if not worse:
         return f"None of the {len(rows)} checkpoints stands out: they can't be told apart yet."
-    return f"{len(leading)} of {len(rows)} checkpoints can't be told apart; the other {others} are not as good."
+    return (
+        f"{first} leads; {as_good} {'other' if as_good == 1 else 'others'} of {len(rows)} may be as good, "
+        f"{worse} {'is' if worse == 1 else 'are'} not."
+    )
 
 
 def repeat_rows(own: Steadiness) -> list[dict[str, Any]]:
-    """A rater's steadiness in figures: a row for each mode and axis in which something was marked twice."""
+    """A rater's steadiness in figures: a row for each mode and axis in which something was marked twice.
+
+    From fewer than FEWEST repeats nothing is worked out.
+    """
     return [
         {
             "mode": MODES[each.mode].label,
             "axis": each.axis,
             "repeats": each.n,
-            "apart (mean, points)": f"{each.mean_gap:.0f}",
-            "must differ by": f"{each.least:.0f}",
-            "second - first": f"{each.shift:+.0f}" if round(each.shift) else "0",
+            "apart (mean, points)": f"{each.mean_gap:.0f}" if each.n >= FEWEST else "too few",
+            "must differ by": f"{each.least:.0f}" if each.n >= FEWEST else "",
+            "second - first": (f"{each.shift:+.0f}" if round(each.shift) else "0") if each.n >= FEWEST else "",
         }
         for each in own.marks
     ]
 
 
 def flagged(previews: pd.DataFrame, held: Collection[str] = ()) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """(how many pictures of each checkpoint were flagged, by flag; the flagged pictures that may be seen).
+    """(how many pictures of each checkpoint were flagged, by flag, most first; the flagged pictures that may be seen).
 
     A picture that two raters flagged counts once. ``held``: tokens that wait to be rated.
     """
@@ -105,6 +111,7 @@ def flagged(previews: pd.DataFrame, held: Collection[str] = ()) -> tuple[pd.Data
     rows = previews[(previews[columns] > 0).any(axis=1) & ~previews["is_base"]]
     counts = (rows[columns] > 0).groupby(rows["checkpoint_id"]).sum()
     counts = counts.rename(columns={column: flag.replace("_", " ") for flag, column in FLAG_COLUMNS.items()})
+    counts = counts.loc[counts.sum(axis=1).sort_values(ascending=False, kind="stable").index]
     judged = previews[previews["checkpoint_id"].isin(list(counts.index))].groupby("checkpoint_id").size()
     counts["pictures"] = judged.reindex(counts.index)
     counts = counts.reset_index()

@@ -20,6 +20,7 @@ from workbench.findings.shares import Z
 from workbench.people.marks import marks_given, pairs_of_marks
 from workbench.people.shares import Share, share_of, two_sided
 from workbench.rating.modes import KEY_MARKS, MODES
+from workbench.words import counted
 
 Row = dict[str, Any]
 Values = NDArray[np.float64]
@@ -28,6 +29,7 @@ Values = NDArray[np.float64]
 # sentence would say more than is known.
 FEWEST = 5
 STEP = KEY_MARKS[1] - KEY_MARKS[0]  # points between two keys
+SCALE = KEY_MARKS[-1] - KEY_MARKS[0]  # points from end to end
 MEANS_OVER = 10  # pictures, in the words
 
 
@@ -76,6 +78,16 @@ class Steadiness:
         """The figures of an axis in a mode, or in the mode with most repeats."""
         found = [each for each in self.marks if each.axis == axis and mode in (None, each.mode)]
         return max(found, key=lambda each: each.n, default=None)
+
+    @property
+    def by_mode(self) -> dict[str, str]:
+        """The words of each mode alone, of those that have any."""
+        said = {}
+        for mode in MODES:
+            marks = [each for each in self.marks if each.mode == mode]
+            choices = [each for each in self.choices if each.mode == mode]
+            said[mode] = " ".join([*of_marks(marks), *of_choices(choices)])
+        return {mode: words for mode, words in said.items() if words}
 
 
 def steadiness(db: Database, project: Row, rater: str) -> Steadiness | None:
@@ -196,13 +208,12 @@ def of_marks(marks: Sequence[Repeated]) -> list[str]:
                 f"{points(least(each.high))} may still be chance."
             )
             continue
-        said.append(
+        said += [
             f"Your two marks of the same {whole} lie {points(each.mean_gap)} apart on average{where} ({each.n} "
-            f"repeats). One pair of {whole}s has to differ by {points(each.least)} to mean something (by "
-            f"{least(each.low):.0f} to {least(each.high):.0f}, as far as {each.n} repeats can tell); means over "
-            f"{MEANS_OVER} {whole}s by about {each.of_means(MEANS_OVER):.0f}."
-        )
-        if each.shift_low > 0 or each.shift_high < 0:
+            "repeats).",
+            must_differ(each, whole),
+        ]
+        if (each.shift_low > 0 or each.shift_high < 0) and round(each.shift):
             said.append(
                 f"The second time you mark {'higher' if each.shift > 0 else 'lower'}, by {points(abs(each.shift))} on "
                 f"average ({each.shift_low:+.0f} to {each.shift_high:+.0f})."
@@ -215,6 +226,21 @@ def of_marks(marks: Sequence[Repeated]) -> list[str]:
                 "something)."
             )
     return said
+
+
+def must_differ(each: Repeated, whole: str) -> str:
+    """By how much two marks must differ, and two means."""
+    of_means = f"{each.of_means(MEANS_OVER):.0f}"
+    if each.least > SCALE:
+        return (
+            f"No difference between two {whole}s can mean anything then; means over {MEANS_OVER} {whole}s have to "
+            f"differ by about {of_means} points."
+        )
+    return (
+        f"One pair of {whole}s has to differ by {points(each.least)} to mean something (by {least(each.low):.0f} to "
+        f"{min(least(each.high), SCALE):.0f}, as far as {each.n} repeats can tell); means over {MEANS_OVER} {whole}s "
+        f"by about {of_means}."
+    )
 
 
 def least(sd: float) -> float:
@@ -245,7 +271,7 @@ def of_choices(choices: Sequence[Chosen]) -> list[str]:
             )
         elif n:
             said.append(
-                f"{n} {'pair' if pair else 'choice of best or worst'}{'s' * (pair and n > 1)} came twice: from "
+                f"{counted(n, 'pair') if pair else f'{n} of best and worst'} came twice: from "
                 f"{FEWEST} on it can be said how steady you are."
             )
         if each.same_side is not None and each.same_side.low > 0.5:

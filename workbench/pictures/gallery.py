@@ -105,11 +105,6 @@ def lora_url(checkpoint: Mapping[str, Any]) -> str:
     return f"{PICTURES}/loras/{checkpoint['id']}-{checkpoint['sha256'][:12]}.safetensors"
 
 
-def photo_pictures(photos: Iterable[Mapping[str, Any]]) -> list[Picture]:
-    """Photos without words around them: for a strip to compare with."""
-    return [Picture(photo_url(photo), f"reference photo {number}") for number, photo in enumerate(photos, 1)]
-
-
 def photo_picture(photo: Mapping[str, Any], faces: bool = True) -> Picture:
     """A photo with its exact caption, and how it was cut. ``faces``: somebody looks for faces in it."""
     cut = {"face": "cut around the face", "centre": "cut from the middle", "none": "not cut"}.get(

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from db import immediate, now, ratings, sittings
+from db import durable, now, ratings, sittings
 from workbench.rating.modes import CHOICES, FLAGS, MODES, Mode
 from workbench.rating.problem import AlreadyAnswered, NoSuchSitting, RatingError
 from workbench.rating.progress import Event, Item, Progress, progress
@@ -179,13 +179,13 @@ def skip(value: Any) -> bool:
 
 
 def save(db: Database, sitting_token: str, payload: Mapping[str, Any]) -> None:
-    """Commit an answer to an item of a sitting; it is on disk when this returns.
+    """Commit an answer to an item of a sitting; it is on disk when this returns, even after a power cut.
 
     Whether the item is still open is looked up in the transaction that writes, so of two tabs one is told. A stopped
     sitting goes on with it, and one that has nothing left to ask ends. Raises NoSuchSitting, AlreadyAnswered, and
     RatingError for an answer that its mode doesn't have; then nothing is written.
     """
-    with immediate(db):
+    with durable(db):
         sitting = sitting_of(db, sitting_token)
         before = progress(db, sitting)
         wanted = token(payload.get("item"))
@@ -212,7 +212,7 @@ def undo(db: Database, sitting_token: str, item_token: str | None = None) -> Non
     The answer stays in the table; undo events say that it doesn't stand. ``item_token``: which answer is meant, so that
     an undo that is sent twice takes back one; AlreadyAnswered if another one is the last by now.
     """
-    with immediate(db):
+    with durable(db):
         sitting = sitting_of(db, sitting_token)
         before = progress(db, sitting)
         item = before.last

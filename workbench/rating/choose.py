@@ -160,8 +160,8 @@ def best_first(
         order.insert(0, order.pop(order.index("sheet")))
     if "single" in order:
         order.remove("single")
-        first_stage = sum(row["stage"] == 0 for rows in field.fresh.values() for row in rows)
-        ample = not before.other_axes and 0 < first_stage <= counts["single"]
+        first_stage = [sum(row["stage"] == 0 for row in field.fresh.get(each, ())) for each in field.every]
+        ample = not before.other_axes and min(first_stage) > 0 and sum(first_stage) <= counts["single"]
         order.insert(0 if ample else len(order), "single")
     return order
 
@@ -188,7 +188,7 @@ def why_of(mode: str, field: Field, items: Sequence[Sequence[int]]) -> str:
     each = len(items) / max(shown, 1)
     pictures = "about one picture" if each < 1.5 else f"about {each:.0f} pictures"
     return {
-        "single": f"{still}: {pictures} of each, and quality and the prompt are judged, too.",
+        "single": f"{still}: {pictures} of each of {shown}, and quality and the prompt are judged, too.",
         "deck": f"{still}: the deck gets through most pictures, {pictures} of each of {shown}.",
         "sheet": f"{still}: one mark for a whole row says most about {shown} of them in a short time.",
         "pair": f"{still}: side by side small differences between {shown} of them are easiest to see.",

@@ -232,16 +232,30 @@ def noise_of(marks: Sequence[Mark]) -> Noise:
     times = sum(df for _, df in again)
     squares = sum(variance * df for variance, df in again)
     rater = (RATER_NOISE_DF * RATER_NOISE**2 + squares) / (RATER_NOISE_DF + times)
-    left, freedom = residuals([mark for mark in marks if len(mark.pictures) == 1])
-    whole = (OWN_DF * (OWN_SD**2 + rater) + left) / (OWN_DF + freedom)
-    return Noise(float(np.sqrt(rater)), float(np.sqrt(max(whole - rater, 4.0))), OWN_DF + freedom)
+    single = [mark for mark in marks if len(mark.pictures) == 1]
+    felt = rater * float(np.mean([1 / len(mark.values) for mark in single] or [1]))  # of a mark, or a mean of repeats
+    left, freedom = residuals(single)
+    whole = (OWN_DF * (OWN_SD**2 + felt) + left) / (OWN_DF + freedom)
+    # What is a picture's own is the same for all raters, so their marks of it tell of it only once.
+    pictures = len({mark.pictures for mark in single}) / max(len(single), 1)
+    return Noise(float(np.sqrt(rater)), float(np.sqrt(max(whole - felt, 4.0))), OWN_DF + freedom * pictures)
 
 
 def residuals(marks: Sequence[Mark]) -> tuple[float, int]:
-    """(sum of squares, degrees of freedom) that marks leave around checkpoints + cells + raters."""
+    """(sum of squares, degrees of freedom) that each rater's marks leave around checkpoints + cells, all together.
+
+    Around what raters have in common they would leave too little: what is a picture's own is the same for all of them.
+    """
+    raters = sorted({mark.rater for mark in marks})
+    found = [residuals_of([mark for mark in marks if mark.rater == rater]) for rater in raters]
+    return sum(squares for squares, _ in found), sum(df for _, df in found)
+
+
+def residuals_of(marks: Sequence[Mark]) -> tuple[float, int]:
+    """The same of one rater."""
     if len(marks) < 3:
         return 0.0, 0
-    keys = [(("c", mark.checkpoint), ("p", mark.pictures[0].cell), ("r", mark.rater)) for mark in marks]
+    keys = [(("c", mark.checkpoint), ("p", mark.pictures[0].cell)) for mark in marks]
     names = {key: number for number, key in enumerate(sorted({key for each in keys for key in each}, key=str))}
     design = np.zeros((len(marks), len(names)))
     for row, each in enumerate(keys):

@@ -31,7 +31,8 @@ def foretold(found: Estimate, after: Floats, items: Sequence[Collection[int]], c
     leading = leading_of(found, shown)
     heard = any(found.heard.values())
     if len(leading) < 2:
-        return Foretold(None, None, "Afterwards it is known how good people find the one checkpoint that there is.")
+        which = "the one checkpoint that there is" if len(found.ids) == 1 else "one checkpoint"
+        return Foretold(None, None, f"Afterwards more is known of how good people find {which}.")
     before = half_width(found, found.covariance, leading) if heard else None
     # two-way: a degree of freedom is spent on each checkpoint and prompt
     single = 0 if choosing else max(0, sum(len(item) == 1 for item in items) - 2 * len(shown))
@@ -43,6 +44,8 @@ def foretold(found: Estimate, after: Floats, items: Sequence[Collection[int]], c
         words = (
             f"Afterwards a difference of about {then:.0f} points between the two leading checkpoints will show{told}."
         )
+    if not heard:  # tried with twice the usual wavering: 13 points where 8 were foretold
+        words = f"{words.removesuffix('.')}, if you waver as most people do."
     if choosing:
         words = f"{compared_words(items, leading)} {words}"
     return Foretold(before, then, words)

@@ -33,26 +33,16 @@ def lay_out(
     grid in another order; where there is no room for that (few items) there are fewer repeats.
     """
     items = [{"part": "warm_up", "previews": shuffled(pictures, rng)} for pictures in shuffled(warm_up, rng)]
-    before, firsts, open_firsts, done = len(items), shuffled(asked, rng), [], 0
+    firsts, once, done = shuffled(asked, rng), [], 0
     for number, pictures in enumerate(firsts, 1):
-        open_firsts.append(len(items))
+        once.append(len(items))
         items.append({"part": "first", "previews": shuffled(pictures, rng)})
-        while done < repeats * number // len(firsts):
-            able = [place for place in open_firsts if len(items) - place > GAP]
-            if not able:
-                break
+        wanted = repeats * number // len(firsts)  # all of them with the last item
+        while done < wanted and (able := [place for place in once if len(items) - place > GAP]):
             place = rng.choice(able)
-            open_firsts.remove(place)
+            once.remove(place)
             items.append(repeat_of(mode, items, place, rng))
             done += 1
-    while done < repeats and len(items) - before > GAP:  # the gap kept some back
-        able = [place for place in open_firsts if len(items) - place > GAP]
-        if not able:
-            break
-        place = rng.choice(able)
-        open_firsts.remove(place)
-        items.append(repeat_of(mode, items, place, rng))
-        done += 1
     return items
 
 

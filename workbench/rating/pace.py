@@ -30,7 +30,7 @@ class Pace:
             mode = event["mode"]
             self.seconds[mode].append(event["answered_at"] - event["shown_at"])
             self.repeated[mode] += event["is_repeat"]
-            self.warm[mode] |= now() - event["answered_at"] < WARM_S
+            self.warm[mode] |= 0 <= now() - event["answered_at"] < WARM_S
 
     def each(self, mode: str) -> float:
         """Seconds for an item: the median of this rater's, pauses apart; the usual ones before there are enough."""

@@ -102,8 +102,11 @@ class Progress:
 
     @cached_property
     def last(self) -> Item | None:
-        """The item that was answered last, as far as answers stand: what an undo brings back."""
-        answered = [item for item in self.items if item.id in self.standing]
+        """The item that was answered last, as far as answers stand: what an undo brings back.
+
+        One that couldn't be asked again now, since it lies in the bin or was seen by name, keeps its answer.
+        """
+        answered = [item for item in self.items if item.id in self.standing and not self.reasons(item)]
         return max(answered, key=lambda item: self.standing[item.id][-1].id, default=None)
 
 

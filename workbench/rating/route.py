@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from db import DatabaseTooNew
 from workbench.rating import answers
 from workbench.rating.problem import AlreadyAnswered, NoSuchSitting, RatingError
 from workbench.rating.state import state
@@ -22,6 +23,7 @@ Reply = tuple[int, dict[str, Any]]
 PATH = "/app/rate/{sitting}"
 LARGEST = 16 * 1024  # bytes of an answer
 WAIT_MS = 5_000  # for another writer; then the browser is told, and asks again
+OUT_OF_REACH = (sqlite3.DatabaseError, OSError, DatabaseTooNew)  # locked, full, broken, unplugged, of a newer workbench
 NOTHING_ELSE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -49,7 +51,7 @@ def idle(ws: Workspace) -> list[Database]:
     file, which after every answer would take longer than the answer."""
     try:
         return [ws.open()]
-    except sqlite3.OperationalError:
+    except OUT_OF_REACH:
         return []  # whoever asked is told so
 
 
@@ -93,7 +95,8 @@ def take(ws: Workspace, token: str, body: bytes | None) -> Reply:
             raise
         except RatingError as problem:
             status = 409 if isinstance(problem, AlreadyAnswered) else 422
-            return status, {"error": str(problem), "state": state(db, token, ws)}
+            words = str(problem).encode(errors="replace").decode()  # what was sent may hold half a character
+            return status, {"error": words, "state": state(db, token, ws)}
         return 200, state(db, token, ws)
 
     return guarded(ws, act)
@@ -131,5 +134,5 @@ def guarded(ws: Workspace, act: Callable[[Database], Reply]) -> Reply:
             return act(Database(connection))
     except NoSuchSitting as problem:
         return 404, {"error": str(problem)}
-    except sqlite3.OperationalError as problem:
-        return 503, {"error": f"It could not be saved now: {problem}."}
+    except OUT_OF_REACH as problem:
+        return 503, {"error": f"It could not be saved now: {str(problem).rstrip('.')}."}

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -86,8 +87,8 @@ def said_before(events: Sequence[Row], previews: list[int]) -> dict[str, Any] | 
     """The answer to an open item that was undone last, in the words of an answer; None where none was given."""
     if not events:
         return None
-    undone_at = events[-1]["answered_at"]
-    last = {event["undoes"] for event in events if event["event"] == "undo" and event["answered_at"] == undone_at}
+    undos = takewhile(lambda event: event["event"] == "undo", reversed(events))  # of an open item: it ends with them
+    last = {event["undoes"] for event in undos}
     said = [event for event in events if event["id"] in last]
     chosen = {event["said"]: event["preview_id"] for event in said if event["event"] == "choose"}
     return {

@@ -1,0 +1,109 @@
+"""What to train next: each suggestion with its reason, cost and a button; where all is learned, that it is."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from sqlite_utils import Database
+
+from pages import _shared as shared
+from workbench import views
+from workbench.findings import suggest, suggest_words, two_by_two
+from workbench.findings.analysis import Tables
+from workbench.findings.suggest import Advice, Suggestion
+from workbench.running.queue import QueueError
+from workbench.sweep.patterns import PatternError
+from workbench.workspace import Workspace
+
+QUEUED = "queued from suggestions"  # in the session: what was queued last, and may be taken back
+TROUBLE = "suggestion was not queued"
+
+
+def next_runs(db: Database, project: dict[str, Any], tables: Tables) -> None:
+    """At most five things to train next, or why to stop; and which settings depend on each other.
+
+    Nothing where nothing was measured, or where nothing is trained here.
+    """
+    if views.made_elsewhere(db, project):
+        return
+    state = suggest.state(db, project["id"])
+    advice = _advice(str(shared.workspace().home), project["id"], views.revision(db), state, tables)
+    if advice.leader is None:
+        return
+    st.subheader("What to train next")
+    just_queued(project["id"])
+    if not advice.suggestions:
+        st.info(shared.plain(suggest_words.stop(advice, tables.labels)), icon=":material/flag:")
+    for number, suggestion in enumerate(advice.suggestions):
+        offer(project["id"], advice, suggestion, number, tables)
+    if advice.suggestions and (how := suggest_words.reckoned(advice, tables.labels)):
+        with st.expander("How that is reckoned"):
+            st.markdown(shared.plain(how))
+    depend_on_each_other(tables)
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _advice(home: str, project_id: int, revision: int, state: Sequence[tuple[int, str]], _tables: Tables) -> Advice:
+    return suggest.advice(Workspace(Path(home)).open(), project_id, _tables)
+
+
+def offer(project_id: int, advice: Advice, suggestion: Suggestion, number: int, tables: Tables) -> None:
+    """One suggestion: what, why, what it costs, how much may come of it; and the button."""
+    with st.container(border=True):
+        words, go = st.columns([5, 1], vertical_alignment="center")
+        words.markdown(f"**{shared.plain(suggest_words.title(suggestion))}**")
+        words.markdown(shared.plain(suggest_words.reason(advice, suggestion, tables.labels)))
+        about = f"{suggest_words.price(suggestion)} {suggest_words.learned(advice, suggestion)}"
+        words.caption(shared.plain(about))
+        go.button(
+            "Queue this",
+            key=f"suggestion-{number}",
+            icon=":material/playlist_add:",
+            on_click=take_up,
+            args=(project_id, suggestion),
+        )
+
+
+def take_up(project_id: int, suggestion: Suggestion) -> None:
+    """Queue a suggestion, and remember it, so that it can be taken back."""
+    try:
+        run_ids = suggest.take_up(shared.open_workbench(), project_id, suggestion)
+    except (PatternError, QueueError) as error:
+        st.session_state[TROUBLE] = str(error)
+    else:
+        st.session_state[QUEUED] = (project_id, suggest_words.title(suggestion), run_ids)
+
+
+def just_queued(project_id: int) -> None:
+    """What was queued a moment ago, with a way back."""
+    if trouble := st.session_state.pop(TROUBLE, None):
+        st.error(shared.plain(trouble))
+    project, title, run_ids = st.session_state.get(QUEUED, (None, "", []))
+    if project != project_id:
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        runs = ", ".join(map(str, run_ids))
+        st.markdown(f":material/check: Queued: **{shared.plain(title)}** (run {runs}).")
+        st.button("Undo", key="suggestion-undo", icon=":material/undo:", on_click=take_back, args=(run_ids,))
+
+
+def take_back(run_ids: Sequence[int]) -> None:
+    """Cancel what was queued from here; the pattern stays on the Patterns page."""
+    suggest.take_back(shared.open_workbench(), run_ids)
+    st.session_state.pop(QUEUED, None)
+
+
+def depend_on_each_other(tables: Tables) -> None:
+    """What two settings do together, where all four combinations were trained; else nothing is said of it."""
+    found = two_by_two.interplays(tables, tables.main_metric)
+    if not found:
+        return
+    st.markdown("**Do settings depend on each other?**")
+    st.caption("Said only where all four combinations of two values of two settings were trained.")
+    for each in found[: two_by_two.SHOWN]:
+        st.markdown(f"- {shared.plain(each.sentence)}")
+    if len(found) > two_by_two.SHOWN:
+        with st.expander(f"{len(found) - two_by_two.SHOWN} more"):
+            for each in found[two_by_two.SHOWN :]:
+                st.markdown(f"- {shared.plain(each.sentence)}")
