@@ -27,6 +27,8 @@ def next_runs(db: Database, project: dict[str, Any], tables: Tables) -> None:
     """
     if views.made_elsewhere(db, project):
         return
+    if trouble := st.session_state.pop(TROUBLE, None):
+        st.error(shared.plain(trouble))
     state = suggest.state(db, project["id"])
     advice = _advice(str(shared.workspace().home), project["id"], views.revision(db), state, tables)
     if advice.leader is None:
@@ -77,8 +79,6 @@ def take_up(project_id: int, suggestion: Suggestion) -> None:
 
 def just_queued(project_id: int) -> None:
     """What was queued a moment ago, with a way back."""
-    if trouble := st.session_state.pop(TROUBLE, None):
-        st.error(shared.plain(trouble))
     project, title, run_ids = st.session_state.get(QUEUED, (None, "", []))
     if project != project_id:
         return

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+import uvicorn
 from PIL import Image
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -51,7 +52,25 @@ def run_app(ws: Workspace, port: int, watch_stdin: bool = False) -> None:
     os.environ["WORKBENCH_HOME"] = str(ws.home.resolve())  # the pages find their workspace here
     if watch_stdin:
         when_stdin_closes(lambda: os._exit(0))  # every write was committed when it was made: nothing to finish
+    send_at_once()
     build_app(ws, port).run(config={**settings(), "server.port": port})
+
+
+def send_at_once() -> None:
+    """Let every reply leave as soon as it is written.
+
+    Streamlit makes the server's socket without TCP_NODELAY, and a reply is written in two parts: its head, and then
+    what it says, which would wait some 40 ms until the browser has confirmed the head (Nagle's algorithm meeting
+    delayed acknowledgements). Connections have the option from the socket that takes them.
+    """
+    plain = uvicorn.Server.startup
+
+    async def startup(server: uvicorn.Server, sockets: list[socket.socket] | None = None) -> None:
+        for each in sockets or []:
+            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await plain(server, sockets)
+
+    uvicorn.Server.startup = startup  # type: ignore[assignment,method-assign]
 
 
 def build_app(ws: Workspace, port: int) -> st.App:

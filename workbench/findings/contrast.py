@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from workbench.findings.analysis import Tables, last_checkpoints, newest_runs, of_role
-from workbench.findings.family import Compared, critical, family_of, standings
+from workbench.findings.family import Compared, Standing, standings
 from workbench.findings.metrics import METRICS
 from workbench.findings.verdicts import verdict, wrecked_labels
 from workbench.sentences import setting as about_setting
@@ -55,14 +55,12 @@ class Noise:
     n_patterns: int
     n_wrecked: int  # runs left apart
 
-    def half_width(self, n_a: int, n_b: int | None = None, bound: float | None = None) -> float:
+    def half_width(self, n_a: int, n_b: int | None = None) -> float:
         """Half of the 95 % interval of a mean of ``n_a`` runs, or of its difference to a mean of ``n_b``.
 
         t(df) x sd x sqrt(1 / n_a + 1 / n_b): the two-sample t interval with a pooled variance (Fisher 1925).
-        ``bound``: the critical value of a whole family in place of t(df).
         """
-        t = t_quantile(self.df) if bound is None else bound
-        return t * self.sd * math.sqrt(1 / n_a + (1 / n_b if n_b else 0))
+        return t_quantile(self.df) * self.sd * math.sqrt(1 / n_a + (1 / n_b if n_b else 0))
 
 
 @dataclass(frozen=True)
@@ -78,6 +76,7 @@ class Paired:
     n_a: int  # runs
     n_b: int
     per_prompt: pd.DataFrame  # prompt, text, n_cells, mean_a, mean_b, diff
+    variances: tuple[float, float]  # between the runs of a and of b; missing with one
     noise: float | None  # half-width of the noise floor, for all pairs of the family at once; None: not known
     wrecked: tuple[str, ...]  # labels of the patterns with a wrecked run
     beyond_noise: bool | None  # more than training seeds alone make; None when that is not known
@@ -146,7 +145,7 @@ def measured_pair(tables: Tables, a: int, b: int, metric: str, noise: Noise | No
     prompts = cells.groupby("prompt").mean() if len(cells) else cells.reset_index(drop=True)
     per_prompt = prompts.assign(n_cells=cells.groupby("prompt").size() if len(cells) else 0)
     diff, low, high = t_interval([float(value) for value in per_prompt["diff"]])
-    n_a, n_b = (measured_runs(runs, pattern, metric) for pattern in (a, b))
+    values = [runs[runs["pattern_id"] == pattern][metric].astype("float64").dropna() for pattern in (a, b)]
     wrecked = tuple(tables.labels[p] for p in (a, b) if runs[runs["pattern_id"] == p]["wrecked"].any())
     alike = noise is None and abs(diff) > TINY and all(seeds_agree(tables.previews, runs, p, metric) for p in (a, b))
     return Paired(
@@ -156,9 +155,10 @@ def measured_pair(tables: Tables, a: int, b: int, metric: str, noise: Noise | No
         high=high,
         df=max(len(per_prompt) - 1, 0),
         n_cells=len(cells),
-        n_a=n_a,
-        n_b=n_b,
+        n_a=len(values[0]),
+        n_b=len(values[1]),
         per_prompt=with_texts(per_prompt, tables.previews),
+        variances=(values[0].var(ddof=1), values[1].var(ddof=1)),
         noise=None,
         wrecked=wrecked,
         beyond_noise=True if alike else None,
@@ -174,23 +174,24 @@ def judged(results: Mapping[tuple[int, int], Paired], noise: Noise | None) -> li
     """
     members = {key: each for key, each in results.items() if noise and can_be_claimed(each)}
     asked = [
-        Compared(*key, each.n_a, each.n_b, each.diff, prompt_variance(each), each.prompts)
+        Compared(*key, each.n_a, each.n_b, *each.variances, each.diff, prompt_variance(each), each.prompts)
         for key, each in members.items()
     ]
     found = dict(zip(members, standings(asked, noise.sd, noise.df) if noise else (), strict=True))
-    bound = critical(family_of(asked), noise.df) if noise and asked else None
-    done = []
-    for key, each in results.items():
-        if noise and each.n_a and each.n_b and not math.isnan(each.diff):
-            half = noise.half_width(each.n_a, each.n_b, bound)
-            each = replace(each, noise=half, beyond_noise=abs(each.diff) > half)
-        if key in found:
-            own = found[key]
-            each = replace(each, p=own.p, on_new_prompts=own.on_new, more_seeds=own.more_seeds, compared=len(members))
-        elif noise is None and each.beyond_noise:
-            each = replace(each, on_new_prompts=told_apart(each.per_prompt["diff"]))
-        done.append(replace(each, wording=wording(each)))
-    return done
+    return [told(each, noise, found.get(key), len(members)) for key, each in results.items()]
+
+
+def told(each: Paired, noise: Noise | None, own: Standing | None, compared: int) -> Paired:
+    """A difference with its verdict. ``own``: what the family leaves of it; None: it is not one of the family."""
+    if own:
+        each = replace(each, noise=own.half, beyond_noise=own.matters, p=own.p, on_new_prompts=own.on_new)
+        each = replace(each, more_seeds=own.more_seeds, compared=compared)
+    elif noise and each.n_a and each.n_b and not math.isnan(each.diff):
+        half = noise.half_width(each.n_a, each.n_b)
+        each = replace(each, noise=half, beyond_noise=abs(each.diff) > half)
+    elif noise is None and each.beyond_noise:
+        each = replace(each, on_new_prompts=told_apart(each.per_prompt["diff"]))
+    return replace(each, wording=wording(each))
 
 
 def can_be_claimed(result: Paired) -> bool:
@@ -236,11 +237,6 @@ def seeds_agree(previews: pd.DataFrame, runs: pd.DataFrame, pattern: int, metric
     values = by_cell(previews, runs[runs["pattern_id"] == pattern], metric)
     spread = values.max() - values.min()
     return len(spread) > 0 and bool((values.count() > 1).all() and (spread < TINY).all())
-
-
-def measured_runs(runs: pd.DataFrame, pattern: int, metric: str) -> int:
-    """How many of a pattern's runs have a value of the metric."""
-    return int(runs[runs["pattern_id"] == pattern][metric].notna().sum())
 
 
 def with_texts(per_prompt: pd.DataFrame, previews: pd.DataFrame) -> pd.DataFrame:

@@ -36,8 +36,9 @@ RECKONED = (
     "First stands what teaches most per hour: by how much the pattern that you would choose afterwards is expected to "
     "be better than '{leader}' now (the knowledge gradient), divided by the hours of training and previews. Each mean "
     "is believed give or take {sd} / √runs, what training seeds make. Of two changes that go the same way the smaller "
-    "is expected to do half of what it does alone. Left out is what is tried, waits, has no effect or is known to break "
-    "a training, and what has less than a {least} chance of being the best or of differing from it by more than {sd}."
+    "is expected to do half of what it does alone. Left out is what is tried, waits, has no effect or is known to "
+    "break a training, and what has less than a {least} chance of being the best, or of differing from it by more "
+    "than {sd}."
 )
 IN_UPDATES = " Hours are not measured here yet, so updates stand in for them."
 STOP = (
@@ -49,7 +50,7 @@ TOO_UNLIKELY = (
     "Of {n} that could be tried none has a {least} chance of being better by what matters: more than another training "
     "seed makes ({sd}). The likeliest is {likeliest}: {chance}."
 )
-WAITING = "{runs} wait or train already: let these come to an end first."
+WAITING = "Let what is queued come to its end first: {runs} to come."
 ALONE = "Only one pattern is measured. Clone it and change one thing: then the two say what that does."
 
 

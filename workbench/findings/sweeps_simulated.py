@@ -1,7 +1,7 @@
 """Drawn sweeps of which the truth is known: how often the verdicts are wrong, and what they find."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from typing import Any
@@ -11,7 +11,7 @@ import pandas as pd
 
 from workbench.findings.analysis import Tables
 from workbench.findings.contrast import contrast_table, t_quantile
-from workbench.findings.family import LEVEL, Family, critical, holm, on_new_prompts
+from workbench.findings.family import LEVEL, UNEVEN, Family, critical, holm, moderated, on_new_prompts
 from workbench.findings.metrics import METRICS
 from workbench.sweep.patterns import Contrast
 
@@ -41,9 +41,9 @@ class World:
     pattern_prompt: float = 0.0  # how a pattern does, whatever the training seed
     prompt: float = 6.0
     cell: float = 5.3
+    uneven: float = UNEVEN  # sd of the log by which a pattern's trainings vary more or less than others'
     common: float = 0.0  # share of the variance of ``run`` that a training seed brings to all patterns alike
     tails: int = 0  # degrees of freedom of a t distribution of the runs; 0: normal
-    uneven: float = 1.0  # every third pattern's runs vary by so many times as much
 
 
 NULL = World()
@@ -51,9 +51,10 @@ ANSWERS = World("patterns answer prompts differently", run_prompt=1.8, pattern_p
 WORLDS = (
     ANSWERS,
     World("the same, three times as much", run_prompt=1.8, pattern_prompt=5.4),
+    World("all patterns vary alike (uneven 0)", uneven=0.0),
+    World("much less alike (uneven .9)", uneven=0.9),
     World("half of the seeds' variance is common to all patterns", common=0.5),
-    World("trainings with heavy tails (t with 4 degrees of freedom)", tails=4),
-    World("every third pattern varies twice as much", uneven=2.0),
+    World("trainings with heavy tails (t, 4 degrees of freedom)", tails=4),
 )
 
 
@@ -74,7 +75,11 @@ class Design:
 
     @cached_property
     def family(self) -> Family:
-        return Family(tuple(pair for pair, yes in zip(self.pairs, self.claimable, strict=True) if yes), self.trainings)
+        pairs = [pair for pair, yes in zip(self.pairs, self.claimable, strict=True) if yes]
+        arms = list(dict.fromkeys(pattern for pair in pairs for pattern in pair))
+        runs = tuple(self.trainings[arm] for arm in arms)
+        numbered = tuple((arms.index(a), arms.index(b)) for a, b in pairs)
+        return Family(numbered, runs, self.df - sum(runs) + len(runs))
 
     @property
     def df(self) -> int:
@@ -127,14 +132,16 @@ def draw(design: Design, world: World, true: np.ndarray, sweeps: int, rng: Rng) 
     shape = (sweeps, patterns, most, prompts, design.seeds)
     own = rng.standard_t(world.tails, shape[:3]) if world.tails else rng.standard_normal(shape[:3])
     own /= np.sqrt(world.tails / (world.tails - 2)) if world.tails else 1
-    own *= np.where(np.arange(patterns) % 3 == 1, world.uneven, 1.0)[:, None]
+    varies = np.exp(world.uneven * rng.standard_normal((sweeps, patterns, 1)) - world.uneven**2)  # mean square 1
     shared = rng.standard_normal((sweeps, 1, most))
-    run = world.run * (np.sqrt(1 - world.common) * own + np.sqrt(world.common) * shared)
+    run = world.run * varies * (np.sqrt(1 - world.common) * own + np.sqrt(world.common) * shared)
     run[:, np.arange(most) >= np.array(design.trainings)[:, None]] = np.nan
     worth = np.broadcast_to(true, (sweeps, patterns))
     answers = world.pattern_prompt * rng.standard_normal((sweeps, patterns, 1, prompts, 1))
-    values = run[..., None, None] + worth[:, :, None, None, None] + answers + world.cell * rng.standard_normal(shape)
+    values = world.cell * rng.standard_normal(shape)
     values += world.run_prompt * rng.standard_normal(shape[:4])[..., None]
+    values *= varies[..., None, None]
+    values += run[..., None, None] + worth[:, :, None, None, None] + answers
     values += world.prompt * rng.standard_normal((sweeps, 1, 1, prompts, 1))
     return Drawn(values, worth + np.nanmean(run, axis=2), worth + answers.mean(axis=(2, 3, 4)))
 
@@ -146,12 +153,13 @@ class Judged:
     diff: np.ndarray
     low: np.ndarray  # 95 % interval over prompts
     high: np.ndarray
-    error: np.ndarray  # standard error by training seeds
-    noise: np.ndarray  # half-width for the family
+    noise: np.ndarray  # half-width by training seeds for the family
+    pooled: np.ndarray  # half-width of one pair alone, as if all patterns varied alike
     matters: np.ndarray
     on_new: np.ndarray
-    by_holm: np.ndarray  # what would matter by Holm's method over the seeds' t
-    one_by_one: np.ndarray  # what would matter if each pair were judged alone
+    even: np.ndarray  # what would matter by Dunnett's method as if all patterns varied alike
+    by_holm: np.ndarray  # the same by Holm's
+    one_by_one: np.ndarray  # what would matter if each pair were judged alone, as if all varied alike
     new_by_interval: np.ndarray  # on_new if the pair's own interval over prompts were all that is asked
 
 
@@ -169,24 +177,26 @@ def judge(design: Design, values: np.ndarray) -> Judged:
     width = np.sqrt(1 / n[first] + 1 / n[second])
     if not design.df:
         none, unknown = np.zeros_like(diff, dtype=bool), np.full_like(diff, np.nan)
-        return Judged(diff, diff - half, diff + half, unknown, unknown, none, none, none, none, none)
-    centre = np.nanmean(runs, axis=2, keepdims=True)
-    sd = np.sqrt(np.nansum((runs - centre) ** 2, axis=(1, 2)) / design.df)
-    error = sd[:, None] * width
+        return Judged(diff, diff - half, diff + half, unknown, unknown, *(none,) * 6)
+    squares = np.nansum((runs - np.nanmean(runs, axis=2, keepdims=True)) ** 2, axis=2)
+    pooled = squares.sum(axis=1, keepdims=True) / design.df
+    own = moderated(squares / np.maximum(n - 1, 1), pooled, n) / n
+    error, even = np.sqrt(own[:, first] + own[:, second]), np.sqrt(pooled) * width
     can, df = design.claimable, design.df
-    bound = critical(design.family, df)
-    matters = can & (np.abs(diff) > bound * error)
-    p = 2 * stdtr(df, -np.abs(diff) / error)
+    noise = critical(design.family) * error
+    matters = can & (np.abs(diff) > noise)
+    p = 2 * stdtr(df, -np.abs(diff) / even)
     p_new = on_new_prompts(diff, error**2, df, of_prompts, design.prompts)
     misses_zero = np.abs(diff) > half
     return Judged(
         diff,
         diff - half,
         diff + half,
-        error,
-        bound * error,
+        noise,
+        t_quantile(df) * even,
         matters,
         matters & in_family(holm(p_new[:, can]), can),
+        can & (np.abs(diff) > critical(replace(design.family, uneven=0.0, prior=1e9)) * even),
         in_family(holm(p[:, can]), can),
         can & (p < LEVEL) & misses_zero,
         matters & misses_zero,
@@ -294,14 +304,13 @@ def differences(design: Design, worth: np.ndarray) -> np.ndarray:
     return worth[:, second] - worth[:, first]
 
 
-RULES = ("matters", "on_new", "by_holm", "one_by_one", "new_by_interval")
+RULES = ("matters", "on_new", "even", "by_holm", "one_by_one", "new_by_interval")
 
 
 def null_figures(design: Design, world: World, sweeps: int, real: int, rng: Rng) -> Figures:
     """Sweeps in which no setting matters: the share with any claim, by several rules, and what the intervals hold."""
     found: dict[str, list[np.ndarray]] = {name: [] for name in (*RULES, "wrong", "prompts_hold", "seeds_hold")}
     alike = 0
-    own = t_quantile(design.df) if design.df else np.nan
     for drawn, judged in batches(design, world, np.zeros(len(design.trainings)), sweeps, rng):
         for name in RULES:
             found[name].append(getattr(judged, name).any(axis=1))
@@ -309,7 +318,7 @@ def null_figures(design: Design, world: World, sweeps: int, real: int, rng: Rng)
         found["wrong"].append((judged.matters & (judged.diff * here <= 0)).any(axis=1))
         found["prompts_hold"].append(((judged.low <= of_runs) & (of_runs <= judged.high)).mean(axis=1))
         if design.df:
-            found["seeds_hold"].append((np.abs(judged.diff - here) <= own * judged.error).mean(axis=1))
+            found["seeds_hold"].append((np.abs(judged.diff - here) <= judged.pooled).mean(axis=1))
         if real and not alike:
             alike = told_alike(design, drawn.values[:real], judged)
     return {

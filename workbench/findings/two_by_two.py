@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from workbench.findings.analysis import Tables
-from workbench.findings.contrast import cell_means, measured_runs, noise_floor, shown, t_quantile
+from workbench.findings.contrast import cell_means, noise_floor, shown, t_quantile
 from workbench.findings.family import LEVEL, holm
 from workbench.findings.metrics import METRICS
 from workbench.sentences import setting as about_setting
@@ -130,7 +130,7 @@ def measure(tables: Tables, square: Square, metric: str) -> Measured | None:
     if cells.empty:
         return None
     mean = cells.groupby("prompt").mean().mean()
-    a, b, c, d = (measured_runs(runs, corner, metric) for corner in square.corners)
+    a, b, c, d = (int(runs.loc[runs["pattern_id"] == corner, metric].notna().sum()) for corner in square.corners)
     noise = noise_floor(tables.checkpoints, metric)
     at_first, at_second = float(mean["b"] - mean["a"]), float(mean["d"] - mean["c"])
     if noise is None or not min(a, b, c, d):
