@@ -12,6 +12,7 @@ from workbench import views
 from workbench.findings import suggest, suggest_words, two_by_two
 from workbench.findings.analysis import Tables
 from workbench.findings.suggest import Advice, Suggestion
+from workbench.findings.two_by_two import Interplay
 from workbench.running.queue import QueueError
 from workbench.sweep.patterns import PatternError
 from workbench.workspace import Workspace
@@ -30,7 +31,8 @@ def next_runs(db: Database, project: dict[str, Any], tables: Tables) -> None:
     if trouble := st.session_state.pop(TROUBLE, None):
         st.error(shared.plain(trouble))
     state = suggest.state(db, project["id"])
-    advice = _advice(str(shared.workspace().home), project["id"], views.revision(db), state, tables)
+    home, revision = str(shared.workspace().home), views.revision(db)
+    advice = _advice(home, project["id"], revision, state, tables)
     if advice.leader is None:
         return
     st.subheader("What to train next")
@@ -42,12 +44,17 @@ def next_runs(db: Database, project: dict[str, Any], tables: Tables) -> None:
     if advice.suggestions and (how := suggest_words.reckoned(advice, tables.labels)):
         with st.expander("How that is reckoned"):
             st.markdown(shared.plain(how))
-    depend_on_each_other(tables)
+    depend_on_each_other(_interplays(home, project["id"], revision, tables))
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def _advice(home: str, project_id: int, revision: int, state: Sequence[tuple[int, str]], _tables: Tables) -> Advice:
     return suggest.advice(Workspace(Path(home)).open(), project_id, _tables)
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _interplays(home: str, project_id: int, revision: int, _tables: Tables) -> list[Interplay]:
+    return two_by_two.interplays(_tables, _tables.main_metric)
 
 
 def offer(project_id: int, advice: Advice, suggestion: Suggestion, number: int, tables: Tables) -> None:
@@ -94,9 +101,8 @@ def take_back(run_ids: Sequence[int]) -> None:
     st.session_state.pop(QUEUED, None)
 
 
-def depend_on_each_other(tables: Tables) -> None:
+def depend_on_each_other(found: Sequence[Interplay]) -> None:
     """What two settings do together, where all four combinations were trained; else nothing is said of it."""
-    found = two_by_two.interplays(tables, tables.main_metric)
     if not found:
         return
     st.markdown("**Do settings depend on each other?**")

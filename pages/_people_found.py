@@ -19,17 +19,14 @@ from workbench.people.bradley_terry import Ranking
 from workbench.pictures import gallery
 from workbench.pictures.eye_grid import flag_grid
 from workbench.plans.plan import plan_of
-from workbench.rating import pool
 from workbench.workspace import Workspace
 
 Row = dict[str, Any]
 
 FIRST = 20  # checkpoints that a chart shows before it is asked for more
 MARKS, CHOICES = "Marks and choices", "Choices alone"
-MARK_NOTE = (
-    "From all marks and choices together, with 95 % intervals. Where people have said little the judge's likeness "
-    "fills in, as a mark that may be 50 points off. Click a point for its pictures."
-)
+MARK_NOTE = "From all marks and choices together, with 95 % intervals.{judge} Click a point for its pictures."
+JUDGE_NOTE = " Where people have said little the judge's likeness fills in, as a mark that may be 50 points off."
 RANK_NOTE = (
     "Ranks from pairs and from best and worst, with 95 % intervals that hold for all rows at once. Click a point for "
     "its pictures."
@@ -62,6 +59,11 @@ def what_people_found(db: Database, project: Row, tables: Tables, rater: str | N
     flags(db, project, tables)
 
 
+def what_leads(db: Database, project: Row) -> pd.DataFrame:
+    """All raters' checkpoints, best first (columns of workbench.people.found.marked)."""
+    return _marked(str(shared.workspace().home), project["id"], views.revision(db), None)
+
+
 @st.cache_data(max_entries=8, show_spinner=False)
 def _marked(home: str, project_id: int, revision: int, rater: str | None) -> pd.DataFrame:
     db = Workspace(Path(home)).open()
@@ -83,7 +85,7 @@ def from_marks(db: Database, project: Row, tables: Tables, rows: pd.DataFrame) -
     st.subheader(shared.plain(found.told_apart(rows)))
     shown = leading(rows, "marks")
     ids = drawn(mark_chart(shown), "people-marks")
-    st.caption(MARK_NOTE)
+    st.caption(MARK_NOTE.format(judge=JUDGE_NOTE if tables.previews["likeness"].notna().any() else ""))
     pictures(db, project, tables, ids, "marks")
     st.download_button("Download as CSV", rows.to_csv(index=False), "marks.csv", "text/csv", icon=":material/download:")
 
@@ -91,7 +93,7 @@ def from_marks(db: Database, project: Row, tables: Tables, rows: pd.DataFrame) -
 def from_choices(db: Database, project: Row, tables: Tables, order: Ranking) -> None:
     """Ranks by choices, a chart for each group of checkpoints that were compared with each other."""
     each = found.order_of(order, found.names_of(tables))
-    st.subheader(shared.plain(found.told_apart(each[0])))
+    st.subheader(f"{'Group 1: ' if len(each) > 1 else ''}{shared.plain(found.told_apart(each[0]))}")
     st.markdown(shared.plain(order.behind))
     if len(each) > 1:
         st.warning(
@@ -146,7 +148,7 @@ def clicked(tables: Tables, token: str | None, db: Database) -> None:
 
 def flags(db: Database, project: Row, tables: Tables) -> None:
     """How many pictures of each checkpoint were flagged, and those pictures."""
-    held = pool.held_back_tokens(db, project, shared.rater())
+    held = shared.hidden(db, project)
     counts, rows = found.flagged(tables.previews, held)
     if counts.empty:
         return

@@ -18,7 +18,6 @@ from workbench.findings.preview_table import marks_of
 from workbench.people import eye_and_judge as compare
 from workbench.people.eye_and_judge import Ahead, Tracking
 from workbench.pictures.eye_grid import eye_grid
-from workbench.rating import pool
 from workbench.sweep import settings
 from workbench.words import counted
 
@@ -36,7 +35,7 @@ def eye_and_judge(db: Database, project: Row, tables: Tables, rater: str | None,
     if not tracked:
         nothing_to_compare(project, previews)
     one = choose_judge(tracked, controls)
-    held = pool.held_back_tokens(db, project, shared.rater())
+    held = shared.hidden(db, project)
     rows = compare.seen_by_both(previews, one.human, one.judge, within_prompts=True)
     patterns = compare.by_group(rows, rows["label"].astype(str))
     st.subheader(shared.plain(compare.in_short(one, patterns)))
@@ -85,17 +84,19 @@ def scatter(db: Database, project: Row, tables: Tables, previews: pd.DataFrame, 
     rows = compare.seen_by_both(previews, one.human, one.judge, within_prompts=one.over_all is None)
     shown = rows[~rows["token"].isin(list(held))]
     sure = one.over_all or one.within
-    chart = people_chart(shown, compare.metric_of(one.judge, tables), list(tables.labels.values()), one.human)
-    key = f"people-{one.judge}"
-    event = st.altair_chart(chart, key=key, height=chart.height, on_select="rerun", selection_mode="pick")
+    picked = []
+    if len(shown):
+        chart = people_chart(shown, compare.metric_of(one.judge, tables), list(tables.labels.values()), one.human)
+        key = f"people-{one.judge}"
+        event = st.altair_chart(chart, key=key, height=chart.height, on_select="rerun", selection_mode="pick")
+        picked = [point["preview_id"] for point in event.selection.get("pick", [])]
     st.markdown(shared.plain(correlation_words(sure, within_prompts=one.over_all is None)))
     if len(shown) < len(rows):
         st.caption(f"{counted(len(rows) - len(shown), 'picture')} not drawn here: you have yet to rate them.")
-    picked = [point["preview_id"] for point in event.selection.get("pick", [])]
     if picked:
         chosen = shown[shown["preview_id"].isin(picked)]
         tiles(db, project, tables, chosen, one, "the chosen picture", "people-picked")
-    else:
+    elif len(shown):
         st.caption("Click a point to see its picture.")
 
 
@@ -108,9 +109,9 @@ def which_judge(tracked: list[Tracking], ahead: list[Ahead]) -> None:
         rows.append(
             {
                 "judge": one.title,
-                "same prompt": f"{one.within.rho:.2f}",
+                "same prompt": compare.rho_text(one.within.rho),
                 "95 % ": one.within.interval,
-                "all pictures": f"{over_all.rho:.2f}" if over_all else "not comparable",
+                "all pictures": compare.rho_text(over_all.rho) if over_all else "not comparable",
                 "95 %": over_all.interval if over_all else "",
                 "people's marks": METRICS[one.human].label,
                 "pictures": one.within.n,
@@ -133,7 +134,9 @@ def where_they_part(
     st.subheader("Where they part most")
     rows = compare.seen_by_both(previews, one.human, one.judge, within_prompts=one.over_all is None)
     above, below = compare.furthest(rows, SHOWN, list(held))
-    if above.empty and below.empty:
+    if rows["token"].isin(list(held)).all():
+        st.caption("These pictures wait to be rated by you: they are shown here afterwards.")
+    elif above.empty and below.empty:
         st.caption("Nowhere: both put these pictures into the same order.")
     if len(above):
         tiles(db, project, tables, above, one, "people place it higher", "people-above")

@@ -14,21 +14,18 @@
 // saved no more keys are taken until it is: nobody should mark pictures unseen.
 
 const VIEWS = { single: singleView, deck: deckView, sheet: rowView, pair: pairView, best_worst: gridView };
-const CORE_KEYS = [["Z or Backspace", "undo, as often as you like"], ["S", "skip"], ["F, then a number", "flag a picture: the menu has the numbers"], ["Space", "zoom in and out"],
-  ["X", "faces close up"], ["N", "nearest reference photo beside it"], ["?", "this list"]];
 const TAKEN = new Set(["Enter", "Backspace", " ", "ArrowUp", "ArrowDown", "Escape", "?", "=", "+", "-", "0"]);
 const CLOSER = 2.5; // times
 const LEAVE_AGAIN = 4000; // ms: the page may be out of reach when it is told to go on
 const LEAST_TILE = 44, MOST_TILE = 260; // px of a reference photo beside the picture
 
-const FLAG_KEYS = ["broken", "not_the_person", "copy_of_a_photo"];
 const plainKey = (event) => ({ key: event.key.length === 1 ? event.key.toLowerCase() : event.key, code: event.code, shiftKey: event.shiftKey });
 const leftWords = (seconds) => (seconds < 50 ? "less than a minute left" : `about ${Math.round(seconds / 60) || 1} min left`);
 
 const rating = (root, data, leave) => {
   const pictures = ahead(), keys = [];
   let state = null, item = null, view = null, flags = [], shown = [], sources = [];
-  let busy = true, holding = false, shownAt = 0, over = false, close = false, near = false, ended = false, menu = null, back = null, longest = "";
+  let busy = true, holding = false, shownAt = 0, over = false, close = false, near = false, ended = false, longest = "";
 
   // the frame of the component
   const part = (name, tag = "div") => { const made = node(tag, name); root.append(made); return made; };
@@ -38,8 +35,6 @@ const rating = (root, data, leave) => {
   const heard = part("heard");
   told.setAttribute("role", "status");
   heard.setAttribute("role", "status");
-  layer.hidden = true;
-  layer.tabIndex = -1;
   root.setAttribute("role", "region");
   root.setAttribute("aria-label", "Rating");
   const progress = node("div", "progress"), meter = node("progress"), who = node("div", "who");
@@ -117,7 +112,7 @@ const rating = (root, data, leave) => {
     zoom.reset();
     show.replaceChildren();
     controls.replaceChildren();
-    if (menu) shut();
+    if (dialog.name) dialog.shut();
     shown = [];
     say("");
     tellAsked();
@@ -165,12 +160,12 @@ const rating = (root, data, leave) => {
     actions.replaceChildren();
     add("undo", "Undo", "Z", "Take the last answer back (Z or Backspace)", undo).disabled = !state.can_undo;
     add("skip", "Skip", "S", "Say nothing about this one (S)", () => answer({ skip: true }));
-    add("flag", "Flag", "F", "Say what is wrong with a picture (F)", () => flag(), Boolean(menu));
+    add("flag", "Flag", "F", "Say what is wrong with a picture (F)", () => flag(), Boolean(dialog.name));
     add("zoom", "Zoom", "␣", "Zoom in and out (space); drag moves, Ctrl + wheel goes on", () => space(), scale > 1);
     const faces = item.pictures.some((picture) => picture.face), photos = item.pictures.some((picture) => picture.nearest);
     add("face", "Face", "X", faces ? "Faces close up (X)" : "No face was found in it", () => { close = !close; look(); buttons(); }, close).disabled = !faces;
     add("near", "Nearest", "N", photos ? "The reference photo nearest to it, beside it (N)" : "No nearest photo is known", beside, near).disabled = !photos;
-    add("help", "?", "", "All keys (?)", help);
+    add("help", "?", "", "All keys (?)", () => dialog.help(view.keys));
     if (had) actions.querySelector(`[data-what="${had}"]`)?.focus({ preventScroll: true });
   };
   // Close-up and nearest photo of what is on show, as the switches say.
@@ -193,7 +188,7 @@ const rating = (root, data, leave) => {
   };
   const beside = () => { near = !near; look(); buttons(); arrange(); };
   const space = (index) => {
-    if (index !== undefined) { large(index); return; }
+    if (index !== undefined) { dialog.large(item.pictures[index].src); return; }
     if (scale > 1) zoom.reset(); else zoom.zoomMiddle(CLOSER);
     buttons();
   };
@@ -204,63 +199,19 @@ const rating = (root, data, leave) => {
     else strip.style.setProperty("--tile", `${Math.min(Math.max(tileSize(data.reference.length, strip.clientWidth, strip.clientHeight, 4), LEAST_TILE), MOST_TILE)}px`);
   };
 
-  // over the pictures: flags, keys, one picture large
-  const behind = [bar, show, strip, asked, controls, told, actions];
-  const open = (name, label) => {
-    if (!menu) back = root.getRootNode().activeElement?.dataset?.what;
-    menu = name;
-    for (const part of behind) part.inert = true;
-    layer.hidden = false;
-    layer.className = `layer ${name}`;
-    layer.setAttribute("role", "dialog");
-    layer.setAttribute("aria-modal", "true");
-    layer.setAttribute("aria-label", label);
-    layer.replaceChildren();
-    layer.onclick = (event) => { if (event.target === layer) shut(); };
-  };
-  const shut = () => {
-    menu = null;
-    for (const part of behind) part.inert = false;
-    layer.hidden = true;
-    layer.replaceChildren();
-    buttons();
-    if (back) root.querySelector(`[data-what="${back}"]`)?.focus({ preventScroll: true });
-  };
-  const flag = (index = item.pictures.length === 1 ? 0 : null) => {
-    if (busy) return; // its answer is under way: a flag would miss it
-    open("flags", "Flag a picture");
-    layer.index = index;
-    const box = node("div", "box");
-    const which = item.pictures.length > 1 ? `picture ${index + 1}` : "it";
-    box.append(node("b", "", index === null ? "Which picture?" : `What is wrong with ${which}?`));
-    if (index === null) {
-      const all = node("div", "which");
-      item.pictures.forEach((picture, n) => {
-        const button = keyed(`Picture ${n + 1}`, String(n + 1), "", () => flag(n)), small = new Image();
-        small.src = picture.src; // the same as on show: it is there already
-        small.alt = "";
-        button.prepend(small);
-        all.append(button);
-      });
-      box.append(all);
-    } else {
-      FLAG_KEYS.forEach((what, n) => {
-        const button = keyed(data.words.flags[what], String(n + 1), "", () => flagAs(index, what));
-        button.setAttribute("aria-pressed", flags.some(([at, said]) => at === index && said === what));
-        box.append(button);
-      });
-    }
-    box.append(keyed("Close", "Esc", "", shut));
-    layer.append(box);
-    buttons();
-    box.querySelector("button").focus();
-  };
-  const flagAs = (index, what) => {
-    const has = flags.some(([at, said]) => at === index && said === what);
-    flags = has ? flags.filter(([at, said]) => at !== index || said !== what) : [...flags, [index, what]];
-    shut();
-    tellFlags();
-  };
+  // over the pictures
+  const dialog = dialogs(root, layer, [bar, show, strip, asked, controls, told, actions], {
+    item: () => item,
+    labels: data.words.flags,
+    has: (index, what) => flags.some(([at, said]) => at === index && said === what),
+    flagAs: (index, what) => {
+      const rest = flags.filter(([at, said]) => at !== index || said !== what);
+      flags = rest.length < flags.length ? rest : [...flags, [index, what]];
+      tellFlags();
+    },
+    changed: () => buttons(),
+  });
+  const flag = (index) => { if (!busy) dialog.flag(index); }; // an answer under way would miss it
   const tellFlags = () => {
     shown.forEach((one) => {
       one.stage.querySelector(".flag")?.remove();
@@ -270,23 +221,6 @@ const rating = (root, data, leave) => {
     if (flags.length && !over) say("Flagged: saved with your answer, or alone with Enter or Skip.");
     else say("");
     view.tellFlags?.(hands);
-  };
-  const help = () => {
-    open("keys", "All keys");
-    const box = node("div", "box"), list = node("dl");
-    for (const [key, what] of [...view.keys, ...CORE_KEYS]) list.append(node("dt", "", key), node("dd", "", what));
-    box.append(node("b", "", "Keys"), list, keyed("Close", "Esc", "", shut));
-    layer.append(box);
-    box.lastChild.focus();
-  };
-  const large = (index) => {
-    open("large", "One picture large");
-    const image = new Image();
-    image.src = item.pictures[index].src;
-    image.alt = "the picture, large";
-    layer.append(image);
-    layer.onclick = shut;
-    layer.focus();
   };
 
   const hands = {
@@ -315,35 +249,23 @@ const rating = (root, data, leave) => {
 
   // keys
   const press = (event) => {
-    if (menu === "flags") {
-      const n = digitOf(event) - 1;
-      if (event.key === "Escape" || event.key === "f") shut();
-      else if (layer.index === null && item.pictures[n]) flag(n);
-      else if (layer.index !== null && FLAG_KEYS[n]) flagAs(layer.index, FLAG_KEYS[n]);
-    } else if (menu) {
-      if (["Escape", " ", "?", "Enter"].includes(event.key)) shut();
-    } else if (view.key(event, item, hands)) return;
+    if (dialog.name) dialog.press(event);
+    else if (view.key(event, item, hands)) return;
     else if (event.key === "Backspace" || event.key === "z") undo();
     else if (event.key === "s") answer({ skip: true });
     else if (event.key === "f") flag();
     else if (event.key === " ") space();
     else if (event.key === "x" && item.pictures.some((picture) => picture.face)) { close = !close; look(); buttons(); }
     else if (event.key === "n" && item.pictures.some((picture) => picture.nearest)) beside();
-    else if (event.key === "?") help();
+    else if (event.key === "?") dialog.help(view.keys);
     else if (event.key === "Enter" && flags.length) answer({});
     else if (event.key === "+") { zoom.zoomMiddle(1.25); buttons(); }
     else if (event.key === "-") { zoom.zoomMiddle(0.8); buttons(); }
     else if (event.key === "0") { zoom.reset(); buttons(); }
   };
   const drain = () => { while (!busy && keys.length) press(keys.shift()); };
-  // Tab stays in what is open.
-  const inTurn = (event) => {
-    const all = [...layer.querySelectorAll("button")], at = all.indexOf(root.getRootNode().activeElement);
-    all.at((at + (event.shiftKey ? -1 : 1)) % all.length)?.focus();
-    event.preventDefault();
-  };
   const onKey = (event) => {
-    if (menu && event.key === "Tab") { inTurn(event); return; }
+    if (dialog.name && event.key === "Tab") { dialog.inTurn(event); return; }
     if (!root.isConnected || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     const at = event.composedPath()[0], ours = root.contains(at);
     if (!ours && at.closest?.("input, textarea, select, [contenteditable], [role=dialog], [role=menu], [role=listbox]")?.checkVisibility()) return;
@@ -359,9 +281,9 @@ const rating = (root, data, leave) => {
     drain();
   };
   const onReturn = async () => { // another window may have gone on
-    if (document.hidden || busy || menu) return;
+    if (document.hidden || busy || dialog.name) return;
     const { state: now } = await line.glance();
-    if (now && !busy && !over && !menu && now.items[0]?.token !== item?.token) { take(now); say("Answered in another window meanwhile: here is what comes next."); }
+    if (now && !busy && !over && !dialog.name && now.items[0]?.token !== item?.token) { take(now); say("Answered in another window meanwhile: here is what comes next."); }
   };
   const watch = new ResizeObserver(() => { arrange(); if (close) look(); });
 

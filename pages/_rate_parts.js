@@ -2,6 +2,7 @@
 
 const FINE = 0.5; // points: a key's marks lie on it
 const NEARLY = 0.92; // of the size of a tile: not worth a row of one picture
+const DECODED = 8000; // ms: a picture that isn't decoded by then is shown all the same, or can be skipped
 const SOON = 250; // ms: a click this early was meant for the picture before
 
 const node = (tag, name, text) => {
@@ -65,7 +66,9 @@ const ahead = () => {
     const image = new Image();
     const entry = { image, ready: false, failed: false };
     image.src = src;
-    entry.done = image.decode().catch(() => { entry.failed = !image.complete || !image.naturalWidth; }).then(() => { entry.ready = true; });
+    const here = () => { entry.failed = !image.complete || !image.naturalWidth; };
+    const late = new Promise((go) => { setTimeout(go, DECODED); }).then(() => { if (!entry.ready) here(); });
+    entry.done = Promise.race([image.decode().catch(here), late]).then(() => { entry.ready = true; });
     known.set(src, entry);
     return entry;
   };

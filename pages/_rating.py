@@ -44,6 +44,7 @@ SCRIPTS = (
     "_zoom.js",
     "_rate_wire.js",
     "_rate_parts.js",
+    "_rate_dialogs.js",
     "_rate_tiles.js",
     "_rate_picture.js",
     "_rate_row.js",
@@ -111,7 +112,7 @@ def go_on(db: Database, project: Row, rater: str, first: str = "") -> bool:
     left = sorted(sitting.open_sittings(db, project, rater), key=lambda one: one.token != first)
     for number, one in enumerate(left):
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{MODES[one.mode].label}**, {one.done} of {one.total} answered")
+            st.markdown(f"**{MODES[one.mode].label}**")
             label = f"Go on ({one.done} of {one.total} answered)"
             if st.button(label, key=f"go-on-{one.token}", type="secondary" if number else "primary"):
                 enter(one.token)
@@ -213,12 +214,15 @@ def report(db: Database, project: Row, row: Row) -> None:
     rater, now = row["rater"], progress(db, row)
     answers = f"{now.done} answer{'' if now.done == 1 else 's'}"
     what = f"by {shared.plain(rater)}, {MODES[row['mode']].label.lower()}"
-    st.success(f"**Saved: {answers}** {what}.", icon=":material/check:")
+    if now.done:
+        st.success(f"**Saved: {answers}** {what}.", icon=":material/check:")
+    else:
+        st.info("**Nothing to count yet**: warm-ups aren't counted.", icon=":material/info:")
     with st.container(border=True):
         st.markdown(f"**Known now.** {shared.plain(known_now(db, project, rater))}")
         foretold = json.loads(row["foretold"] or "{}").get("words", "")
         if foretold:
-            st.caption(f"Foretold for all of it: {shared.plain(foretold)}")
+            st.caption(f"Said before you began, of all {now.total}: “{shared.plain(foretold)}”")
     for words in about_rater(db, project, row):
         st.markdown(shared.plain(words))
     for notice in notices(db, project, rater, row["token"]):

@@ -14,7 +14,8 @@ from workbench import views
 from workbench.findings import analysis
 from workbench.pictures.gallery import Grid, with_photos
 from workbench.plans.plan import plan_of
-from workbench.rating import pool, revealing
+from workbench.rating import pool, revealing, standing
+from workbench.rating.standing import AtStake
 from workbench.running import queue
 from workbench.running.device import DeviceInfo
 from workbench.running.progress import Progress
@@ -99,7 +100,7 @@ def held_back(db: Database, project: dict[str, Any], key: str, here: Iterable[st
     costs is said first, and it is kept (see workbench/rating/revealing.py), so that this person isn't asked about them.
     So is what may be asked later and is shown here already.
     """
-    held, shown = pool.held_back_tokens(db, project, rater()), set(here)
+    held, shown = hidden(db, project), set(here)
     revealing.note(db, project, rater(), shown - held)
     waiting = held & shown
     if waiting:
@@ -113,6 +114,24 @@ def held_back(db: Database, project: dict[str, Any], key: str, here: Iterable[st
                 args=(project, waiting),
             )
     return held
+
+
+def hidden(db: Database, project: dict[str, Any]) -> set[str]:
+    """Tokens of all pictures that wait to be rated by who sits here."""
+    return pool.held_back_tokens(db, project, rater(), at_stake(db, project["id"]).open)
+
+
+def at_stake(db: Database, project_id: int) -> AtStake:
+    """What rating is still for where who sits here is concerned; worked out when something was said or scored."""
+    return _at_stake(str(workspace().home), project_id, views.revision(db), rater())
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _at_stake(home: str, project_id: int, revision: int, rater: str) -> AtStake:
+    db = Workspace(Path(home)).open()
+    project = views.project(db, project_id)
+    assert project is not None  # the page shows it
+    return standing.at_stake(db, project, rater)
 
 
 def shown_by_name(db: Database, project: dict[str, Any], tokens: Iterable[str]) -> None:

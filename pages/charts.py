@@ -10,6 +10,7 @@ from pages import _shared as shared
 from pages._article import author_marks
 from pages._map import answer_in_map
 from pages._matrix import through_other_eyes
+from pages._next_runs import next_runs
 from pages._pictures import picture_grid, show_preview
 from workbench import views
 from workbench.charting import charts, checkpoint_charts
@@ -20,7 +21,7 @@ from workbench.pictures import gallery
 from workbench.plans.plan import plan_of
 from workbench.sweep import settings
 
-ROW_PX, FRAME_PX = 38, 170  # a row of the pairs' chart; its axis, legend and notes
+ROW_PX, FRAME_PX = 38, 200  # a row of the pairs' chart; its axis, legend and notes
 ROLES = {"all": ("identity", "neutral"), "identity": ("identity",), "neutral": ("neutral",)}
 PLACES = {"updates": "updates", "images seen": "images_seen"}
 
@@ -85,6 +86,7 @@ def only_one_differs() -> None:
     pictures("checkpoint_id", list(both["checkpoint_id"]), metric, "pair-pictures")
     st.caption(f"{exploratory(len(rows), metric, tables.main_metric)} {tables.metric(metric).meaning}")
     download(rows, "pairs")
+    next_runs(db, project, tables)
 
 
 def by_setting() -> None:

@@ -10,14 +10,17 @@ from pages._copies import copied_photos
 from pages._keep import bin_and_backup, keeping
 from pages._map import answer_in_map
 from pages._next_runs import next_runs
+from pages._people_found import what_leads
 from pages._pictures import picture_grid
 from pages._projects import demo_button, new_project
+from pages._report import downloads
 from pages._sources import problem_list
 from workbench import views
 from workbench.charting import charts
 from workbench.findings.best import best_so_far
 from workbench.findings.verdicts import verdict
 from workbench.next_step import next_step
+from workbench.people.found import told_apart
 from workbench.pictures import gallery
 from workbench.plans.plan import plan_of
 from workbench.running.progress import Progress, progress
@@ -30,7 +33,7 @@ def standing(project_id: int) -> None:
     """Counts, time left and the next step, kept up to date while the page is open."""
     db = shared.open_workbench()
     now = progress(db, project_id)
-    step = next_step(db, project_id, now, shared.rater())
+    step = next_step(db, project_id, now, shared.rater(), shared.at_stake(db, project_id))
     if st.button(step.text, type="primary", icon=":material/arrow_forward:", icon_position="right"):
         shared.go(step.page)
     runs, previews, scores, left = st.columns(4)
@@ -61,7 +64,7 @@ def judging(project_id: int) -> None:
     db = shared.open_workbench()
     now, project = progress(db, project_id), views.project(db, project_id)
     assert project is not None  # the page has just shown it
-    step = next_step(db, project_id, now, shared.rater())
+    step = next_step(db, project_id, now, shared.rater(), shared.at_stake(db, project_id))
     if st.button(step.text, type="primary", icon=":material/arrow_forward:", icon_position="right"):
         shared.go(step.page)
     before = st.session_state.get("judging")
@@ -105,6 +108,17 @@ def best(db: Database, project: dict[str, Any]) -> None:
     st.caption(tables.metric(found.metric).meaning)
     chart = charts.score_by_checkpoint(tables.checkpoints, found.metric, labels=tables.labels)
     st.altair_chart(chart, height=chart.height)
+
+
+def people(db: Database, project: dict[str, Any]) -> None:
+    """What people found so far, in a line, and the way to it."""
+    rows = what_leads(db, project)
+    if rows.empty:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**People:** {shared.plain(told_apart(rows))}")
+        if st.button("See what people found", icon=":material/groups:", type="tertiary"):
+            shared.go("people")
 
 
 def failures(failed: list[dict[str, Any]]) -> None:
@@ -176,10 +190,13 @@ shared.plan_note(db, project)
 if views.made_elsewhere(db, project):
     judging(project["id"])
     the_answer(db, project)
+    people(db, project)
 else:
     standing(project["id"])
     best(db, project)
+    people(db, project)
     next_runs(db, project, shared.tables(db, project["id"]))
+downloads(project, shared.tables(db, project["id"]), views.made_elsewhere(db, project))
 failures([run for run in views.runs(db, project["id"]) if run["status"] == "failed"])
 with st.expander("New project", icon=":material/add:"):
     have_pictures(primary=False)

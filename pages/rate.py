@@ -6,6 +6,8 @@ from pages import _rating
 from pages import _shared as shared
 from workbench.rating.progress import progress
 
+if "sitting" not in st.query_params:
+    st.title("Rate")
 db = shared.open_workbench()
 project = shared.project_or_stop(db)
 asked = _rating.of_address(db, project, "sitting")
@@ -16,8 +18,8 @@ if asked:
         _rating.leave(asked["token"])
     st.stop()
 
-st.title("Rate")
 if "sitting" in st.query_params:
+    st.title("Rate")
     st.query_params.pop("sitting")
     st.info("There is no such sitting in this project. Here is what can be rated now.")
 over = _rating.of_address(db, project, "report")

@@ -60,9 +60,7 @@ def ask(filled, mode, *items, rater="ann"):
 
 def test_a_pair_is_one_comparison_with_its_side_and_its_repeat_names_its_first_time(filled, cells, last):
     a, b = cells[last[0], 0, 101], cells[last[1], 0, 101]
-    (first, again), _ = ask(
-        filled, "pair", ([a, b], "first", None, ("right", b)), ([b, a], "repeat", 0, ("left", b))
-    )
+    (first, again), _ = ask(filled, "pair", ([a, b], "first", None, ("right", b)), ([b, a], "repeat", 0, ("left", b)))
     table = choice_table(filled.db, filled.project_id)
     assert table[["winner", "loser"]].to_numpy().tolist() == [[last[1], last[0]]] * 2
     assert table["side"].tolist() == ["right", "left"] and table["weight"].tolist() == [1.0, 1.0]

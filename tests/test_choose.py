@@ -175,6 +175,37 @@ def test_before_the_first_picture_that_is_what_is_said(tmp_path):
     assert propose(db, project, "me", 20) == [] and "no picture to rate yet" in nothing_to_ask(db, project, "me")
 
 
+def test_one_picture_that_is_left_is_not_proposed_with_three_sliders_first_nor_called_one_checkpoint(fresh):
+    made, project = fresh
+    *rows, last = pool.pictures(made.db, project)
+    for number, row in enumerate(rows):
+        rate(made, row["id"], "me", number, likeness=60.0)
+    found = propose(made.db, project, "me", 10)
+    one = [each for each in found if each.asked == ((last["id"],),)]
+    assert {each.mode for each in one} == {"single", "deck"}
+    assert found[0].mode != "single" and found[-1].mode == "single"
+    for each in found:
+        assert (
+            "the one checkpoint that there is" not in each.foretold.words and "There is one checkpoint" not in each.why
+        )
+    assert all(
+        each.foretold.words == "Afterwards more is known of how good people find one checkpoint." for each in one
+    )
+
+
+def test_pictures_seen_by_name_are_not_said_to_have_been_rated(tmp_path):
+    made = fill(tmp_path, rated=False)
+    project = library.project(made.db, made.project_id)
+    *rows, one, other = pool.pictures(made.db, project)
+    for number, row in enumerate(rows):
+        rate(made, row["id"], "me", number, likeness=60.0)
+    sittings.reveal(made.db, "me", [one["id"], other["id"]])
+    left = [each for each in propose(made.db, project, "me", 10) if MODES[each.mode].axes]
+    assert left == []  # pairs may still be shown again
+    said = nothing_to_ask(made.db, project, "me")
+    assert said.startswith("You have rated every picture that there is, but for 2 pictures that you saw by name. 12 ")
+
+
 def test_pictures_made_elsewhere_can_be_asked_about_in_every_mode(tmp_path):
     made = fill_elsewhere(tmp_path)
     project = library.project(made.db, 1)

@@ -10,7 +10,9 @@ from filled import PLAN, add_run, fill
 from workbench.findings.analysis import Tables, tables
 from workbench.findings.contrast import (
     Noise,
+    Paired,
     contrast_table,
+    distinct,
     noise_floor,
     paired,
     params,
@@ -18,6 +20,7 @@ from workbench.findings.contrast import (
     t_quantile,
     wording,
 )
+from workbench.findings.family import Family, critical
 from workbench.findings.metrics import METRICS
 from workbench.findings.verdicts import VERDICTS, exploratory, verdict
 from workbench.sweep.patterns import Contrast
@@ -130,8 +133,10 @@ def test_a_paired_difference_is_averaged_over_seeds_then_over_prompts(read, shar
     assert found.diff == pytest.approx(-15)
     assert (found.low, found.high) == (pytest.approx(-17.4841, abs=1e-3), pytest.approx(-12.5159, abs=1e-3))
     assert (found.df, found.prompts, found.n_cells, found.n_a, found.n_b) == (2, 3, 6, 2, 2)
-    # noise floor: t(3) x sqrt(8) x sqrt(1/2 + 1/2)
-    assert found.noise == pytest.approx(9.0013, abs=1e-3) and found.beyond_noise
+    # noise floor: all patterns have variance 8, so the standard error is sqrt(8 / 2 + 8 / 2)
+    assert found.noise == pytest.approx(critical(Family(((0, 1),), (2, 2), others=1)) * math.sqrt(8))
+    assert found.noise == pytest.approx(11.4, abs=0.6) and found.beyond_noise
+    assert found.p < 0.04 and found.on_new_prompts and found.compared == 1 and found.more_seeds is None
     assert found.wording == "seems_to_matter"
 
 
@@ -198,8 +203,9 @@ def test_a_setting_that_takes_every_face_with_every_seed_seems_to_matter_and_has
     assert math.isnan(found.low) and math.isnan(found.high)
     assert found.beyond_noise and found.wording == "seems_to_matter"
     assert verdict(found.wording, params(found, "baseline", "alpha 1", "alpha from 16 to 1")) == (
-        "Changing alpha from 16 to 1 seems to matter here: face rate is 100 points lower (worse) (the same difference "
-        "in all 3 prompts), more than another training seed makes (no difference on either side)."
+        "Changing alpha from 16 to 1 seems to matter here, on these prompts and on new prompts of this kind: face rate "
+        "is 100 points lower (worse) (the same difference in all 3 prompts), more than another training seed makes (no "
+        "difference on either side)."
     )
 
 
@@ -268,7 +274,8 @@ def test_a_wrecked_pair_stands_first_without_a_difference_where_no_face_is_left(
 
     table = contrast_table(changed(read, no_faces), "likeness")
     assert table["label_b"].tolist() == ["rate 6e-3", "alpha 1"]
-    assert table["wording"].tolist() == ["wrecked", "seems_to_matter"]
+    # of two trainings each of two patterns two degrees of freedom are left: too few for a word on the setting
+    assert table["wording"].tolist() == ["wrecked", "checkpoints_differ"]
     assert math.isnan(table["diff"][0]) and table["diff"][1] == pytest.approx(-15)
     assert table["sentence"][0].startswith("'rate 6e-3' is wrecked") and table["wrecked"][0] == "'rate 6e-3'"
     assert contrast_table(changed(read, no_faces), "clip_t")["label_b"].tolist() == ["rate 6e-3", "alpha 1"]
@@ -297,24 +304,31 @@ def test_a_pattern_equals_itself(read, shared):
 
 
 @pytest.mark.parametrize(
-    ("interval", "prompts", "n_runs", "beyond", "wanted"),
+    ("interval", "prompts", "n_runs", "beyond", "new", "wanted"),
     [
-        ((math.nan, math.nan, math.nan), 0, (0, 2), None, "nothing_shared"),
-        ((5.0, math.nan, math.nan), 1, (2, 2), True, "one_prompt"),
-        ((0.0, math.nan, math.nan), 3, (2, 2), False, "the_same"),
-        ((5.0, -1.0, 11.0), 3, (2, 2), True, "cannot_tell"),
-        ((5.0, 1.0, 9.0), 3, (2, 1), True, "checkpoints_differ"),
-        ((5.0, 1.0, 9.0), 3, (2, 2), None, "checkpoints_differ"),
-        ((5.0, 1.0, 9.0), 3, (2, 2), False, "checkpoints_differ"),
-        ((-5.0, -9.0, -1.0), 3, (2, 2), True, "seems_to_matter"),
-        ((5.0, math.nan, math.nan), 3, (2, 1), True, "checkpoints_differ"),
-        ((5.0, math.nan, math.nan), 3, (2, 2), None, "checkpoints_differ"),
-        ((5.0, math.nan, math.nan), 3, (2, 2), False, "checkpoints_differ"),
-        ((5.0, math.nan, math.nan), 3, (2, 2), True, "seems_to_matter"),
+        ((math.nan, math.nan, math.nan), 0, (0, 2), None, False, "nothing_shared"),
+        ((5.0, math.nan, math.nan), 1, (2, 2), True, False, "one_prompt"),
+        ((0.0, math.nan, math.nan), 3, (2, 2), False, False, "the_same"),
+        ((5.0, -1.0, 11.0), 3, (2, 2), False, False, "cannot_tell"),
+        ((5.0, -1.0, 11.0), 3, (2, 1), True, False, "cannot_tell"),
+        ((5.0, -1.0, 11.0), 3, (2, 2), True, False, "matters_on_these_prompts"),
+        ((5.0, 1.0, 9.0), 3, (2, 2), True, False, "matters_on_these_prompts"),
+        ((5.0, 1.0, 9.0), 3, (2, 1), True, False, "checkpoints_differ"),
+        ((5.0, 1.0, 9.0), 3, (2, 2), None, False, "checkpoints_differ"),
+        ((5.0, 1.0, 9.0), 3, (2, 2), False, False, "checkpoints_differ"),
+        ((-5.0, -9.0, -1.0), 3, (2, 2), True, True, "seems_to_matter"),
+        ((5.0, math.nan, math.nan), 3, (2, 1), True, False, "checkpoints_differ"),
+        ((5.0, math.nan, math.nan), 3, (2, 2), None, False, "checkpoints_differ"),
+        ((5.0, math.nan, math.nan), 3, (2, 2), False, False, "checkpoints_differ"),
+        ((5.0, math.nan, math.nan), 3, (2, 2), True, True, "seems_to_matter"),
     ],
 )
-def test_no_more_is_said_than_the_numbers_carry(interval, prompts, n_runs, beyond, wanted):
-    assert wording("likeness", interval, prompts, n_runs, beyond, wrecked=False) == wanted
+def test_no_more_is_said_than_the_numbers_carry(interval, prompts, n_runs, beyond, new, wanted):
+    per_prompt = pd.DataFrame({"diff": [0.0] * prompts})
+    found = Paired(
+        "likeness", *interval, prompts - 1, 6, *n_runs, per_prompt, (1.0, 1.0), 1.0, (), beyond, on_new_prompts=new
+    )
+    assert wording(found) == wanted
 
 
 # the table and the sentences
@@ -324,11 +338,47 @@ def test_the_contrast_table_has_a_row_per_pair_with_the_largest_difference_first
     table = contrast_table(read, "likeness")
     assert table["change"].tolist() == ["alpha: 16 → 1", "learning rate: 0.002 → 0.006"]
     assert table["diff"].tolist() == pytest.approx([-15, -3])
+    assert table["noise"].tolist() == pytest.approx([critical(Family(((0, 1), (0, 2)), (2, 2, 2))) * math.sqrt(8)] * 2)
+    half = f"±{table['noise'].iloc[0]:.1f}, Dunnett's method over 2 pairs"
     assert table["sentence"].iloc[0] == (
-        "Changing alpha from 16 to 1 seems to matter here: likeness is 15.0 lower (worse) (95 % interval "
-        "-17.5 to -12.5 over 3 prompts), more than another training seed makes (±9.0)."
+        "Changing alpha from 16 to 1 seems to matter here, on these prompts and on new prompts of this kind: likeness "
+        "is 15.0 lower (worse) (95 % interval -17.5 to -12.5 over 3 prompts), more than another training seed makes "
+        f"({half})."
     )
-    assert table["sentence"].iloc[1].startswith("Can't tell: likeness of 'rate 6e-3' is 3.0 lower (worse)")
+    assert table["sentence"].iloc[1] == (
+        "Can't be told apart: likeness of 'rate 6e-3' is 3.0 lower (worse) than of 'baseline', but anything in the "
+        f"95 % interval -8.0 to +2.0 over 3 prompts fits. Another training seed alone can make as much ({half}). If "
+        "that is all there is, more than 20 more seeds on each side would be needed to tell."
+    )
+
+
+def test_another_score_than_the_main_one_is_called_exploratory(read):
+    main, other = contrast_table(read, "likeness"), contrast_table(read, "clip_t")
+    assert read.main_metric == "likeness"
+    assert not main["sentence"].str.contains("xploratory").any()
+    claimed = other[other["wording"].isin(["seems_to_matter", "matters_on_these_prompts"])]
+    caution = "Exploratory: settings are judged by likeness, not by this score."
+    assert len(claimed) and claimed["sentence"].str.endswith(caution).all()
+    assert "settings are judged by likeness" in exploratory(2, "clip_t", "likeness")
+    assert "settings are judged by" not in exploratory(2, "likeness", "likeness")
+
+
+def test_a_difference_that_a_few_more_seeds_would_tell_says_how_many():
+    about = {"metric": "likeness", "n_a": 2, "n_b": 2, "noise": 9.0, "compared": 4, "a": "A", "b": "B", "prompts": 3}
+    about |= {"diff": 8.0, "low": -1.0, "high": 17.0, "more_seeds": 3}
+    assert "it would need about 3 more seeds on each side to tell." in verdict("cannot_tell", about)
+    assert "about 1 more seed on each side" in verdict("cannot_tell", about | {"more_seeds": 1})
+
+
+def test_the_same_pair_under_other_names_counts_once_in_either_order(read, shared):
+    a, b, c = shared.pattern_ids
+
+    def twins(_, checkpoints):
+        own = checkpoints["pattern_id"] == c
+        checkpoints.loc[own, "replicate"] = list(checkpoints.loc[checkpoints["pattern_id"] == a, "replicate"])
+
+    pairs = [Contrast("alpha", a, b, 16.0, 1.0), Contrast("alpha", b, c, 1.0, 16.0)]
+    assert distinct(replace(changed(read, twins), contrasts=pairs)) == pairs[:1]
 
 
 def test_a_higher_leakage_is_called_worse(read, shared):
@@ -354,6 +404,7 @@ def test_every_verdict_is_a_sentence_for_every_metric(metric):
         "n_a": 2,
         "n_b": 2,
         "noise": 0.1,
+        "more_seeds": 2,
         "wrecked": ("another",),
         "value": 0.5,
         "second": 0.4,

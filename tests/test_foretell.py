@@ -44,15 +44,15 @@ def test_a_second_sitting_says_what_is_known_now():
     world.answer(first)
     second = world.proposals(10, UsualPace())[0]
     assert second.foretold.now > second.foretold.afterwards
-    assert f"(now {second.foretold.now:.0f})" in second.foretold.words and "waver" not in second.foretold.words
+    assert f"(now it takes {second.foretold.now:.0f})" in second.foretold.words and "waver" not in second.foretold.words
 
 
 def test_pairs_say_how_often_each_is_compared_and_which_preference_shows():
     world = World(4, np.random.default_rng(3))
     pair = next(each for each in world.proposals(10, UsualPace()) if each.mode == "pair")
     times = round(2 * len(pair.asked) / 4)
-    assert f"Each of the 4 will have been compared about {times} times" in pair.foretold.words
-    assert f"preferred {preferred_at_least(times)} times out of {times} will show" in pair.foretold.words
+    assert f"Each of the 4 checkpoints will have been compared about {times} times" in pair.foretold.words
+    assert f"preferred {preferred_at_least(times)} times out of {times} is more than chance" in pair.foretold.words
 
 
 def test_a_preference_shows_from_where_the_sign_test_says_so():

@@ -6,13 +6,24 @@ import numpy as np
 import pandas as pd
 import pytest
 from filled import fill, rate
+from raters_drawn import World as Asked
 
 from db import library, results
 from workbench.people import haste
-from workbench.people.haste import chance_of_run, notices, of_answers, one_side, too_short
+from workbench.people.haste import (
+    chance_of_run,
+    notices,
+    of_answers,
+    one_side,
+    only_leading,
+    repeats_agree,
+    same_mark,
+    too_short,
+)
 from workbench.people.marks import COLUMNS
 from workbench.people.simulated import Rater, World, compared
 from workbench.people.validity import ALIKE, HONEST, told
+from workbench.rating.standing import leads
 
 
 def test_the_examples_in_the_docstrings_hold():
@@ -37,7 +48,7 @@ VARIED = list(np.random.default_rng(0).permutation(np.arange(20.0, 80.0, 2.0)))
 def test_answers_faster_than_a_look_are_noticed_and_a_slip_is_not():
     assert said(marks(VARIED)) == []
     (words,) = said(marks(VARIED, seconds=[0.4] * 10 + [3.0] * 20))
-    assert words.startswith("10 of 30 answers came within 0.7 s (median 3.0 s)")
+    assert words.startswith("One picture, three sliders: 10 of 30 answers came within 0.7 s (median 3.0 s)")
     assert said(marks(VARIED, seconds=[0.4] * 6 + [3.0] * 24)) == []  # a fifth
     assert too_short("sheet", pd.Series([1.0] * 20)) and not too_short("deck", pd.Series([1.0] * 20))
 
@@ -52,19 +63,19 @@ def test_an_answer_with_several_marks_or_a_best_and_a_worst_is_one():
 
 def test_one_mark_for_nearly_everything_is_noticed():
     (words,) = said(marks([75.0] * 26 + VARIED[:4]))
-    assert words.startswith("26 of 30 marks are 75.")
+    assert words.startswith("One picture, three sliders: 26 of 30 marks are 75.")
     (words,) = said(marks([60.0, 61, 62] * 10))
-    assert words.startswith("All 30 marks lie close together, 60 to 62.")
+    assert words.startswith("One picture, three sliders: all 30 marks lie close together, 60 to 62.")
 
 
 def test_only_the_ends_of_the_scale_are_noticed():
     (words,) = said(marks([0.0, 100, 100, 0, 100] * 6))
-    assert words.startswith("30 of 30 marks are 0 or 100.")
+    assert words.startswith("One picture, three sliders: 30 of 30 marks are 0 or 100.")
 
 
 def test_a_long_run_is_noticed_when_chance_does_not_explain_it():
     (words,) = said(marks([*VARIED, *[51.0] * 10, *VARIED]))
-    assert words.startswith("10 answers in a row were the same mark (51)")
+    assert words.startswith("One picture, three sliders: 10 answers in a row were the same mark (51)")
     assert said(marks([*VARIED, *[51.0] * 7, *VARIED])) == []
 
 
@@ -102,6 +113,58 @@ def test_raters_who_look_hardly_ever_hear_anything():
     assert len(heard) == 140 and np.mean(heard) < 0.02
 
 
+def rows_of_leading_ones(number, careless=False):
+    """(marks of a sitting of rows, asked of those that a deck before had left open; what was known before it).
+
+    14 of 20 checkpoints are about as good, the others are far off.
+    """
+    world = Asked(20, np.random.default_rng([9, number]), spread=0.0, own=3.0, noise=2.5)
+    moved = np.where(np.arange(20) < 14, world.draw.normal(7, 1.5, 20), -30.0)
+    world.deserves = {key: value + moved[world.by_id[key].checkpoint] for key, value in world.deserves.items()}
+    world.prior = {checkpoint: 50.0 + moved[checkpoint] / 2 for checkpoint in world.prior}
+    world.answer_items("deck", [(row["id"],) for row in world.rows if row["stage"] == 0], 15)
+    before = world.known()
+    open_ones = [each for each, may in zip(before.ids, leads(before), strict=True) if may]
+    places = [(each, stage) for stage in (1, 2) for each in open_ones]
+    rows = [[one for one in world.pictures if (one.checkpoint, one.cell[1]) == place] for place in places]
+    pictures = [*rows, *rows[:15]]  # some of it twice
+    values = [75.0 if careless else world.mark(each) for each in pictures]
+    n = len(pictures)
+    about = {"id": range(n), "position": range(n), "value": values, "unit": 0}
+    about |= {"checkpoint_id": [row[0].checkpoint for row in pictures], "seconds": 4.0, "prompt": -1}
+    about |= {"first": [*range(len(rows)), *range(n - len(rows))], "is_repeat": [at >= len(rows) for at in range(n)]}
+    about |= {"rater": "me", "session": "s", "mode": "sheet", "axis": "likeness"}
+    return pd.DataFrame(about)[COLUMNS], before
+
+
+def test_equal_marks_of_leading_checkpoints_whose_repeats_agree_are_believed():
+    plain, told = 0, 0
+    for number in range(60):
+        given, before = rows_of_leading_ones(number)
+        plain += bool(same_mark(given["value"].to_numpy()))
+        told += bool(of_answers(given, pd.DataFrame(), lambda marks, before=before: asked_of(marks, before)))
+    print(plain, told)
+    assert plain > 10 and told < 2  # the case is there, and careful raters hear nothing
+
+
+def asked_of(marks, before):
+    return only_leading(before, set(marks["checkpoint_id"]))
+
+
+def test_equal_marks_are_noticed_where_nothing_says_that_pictures_are_alike():
+    given, before = rows_of_leading_ones(0, careless=True)
+    assert of_answers(given, pd.DataFrame(), lambda marks: asked_of(marks, before)) == []
+    (words,) = of_answers(given, pd.DataFrame())  # of a first sitting
+    assert words.startswith(f"A row at a time: {len(given)} of {len(given)} marks are 75.")
+    everything = {*before.ids}
+    assert not only_leading(before, everything)  # those that had been ruled out are asked about as well
+    again = given["is_repeat"] & (given["first"] < 4)
+    apart = given.assign(value=given["value"].where(~again, 25.0))
+    assert repeats_agree(given) and not repeats_agree(apart) and not repeats_agree(given[~given["is_repeat"]])
+    (words,) = of_answers(apart, pd.DataFrame(), lambda marks: asked_of(marks, before))
+    assert words.startswith("A row at a time:")
+
+
 def test_notices_are_of_one_sitting_or_of_all(tmp_path):
     filled = fill(tmp_path, rated=False)
     project = library.project(filled.db, filled.project_id)
@@ -109,6 +172,6 @@ def test_notices_are_of_one_sitting_or_of_all(tmp_path):
     for position, preview in enumerate(ids[:30]):
         rate(filled, preview, "anna", position, likeness=100.0)
     (words,) = notices(filled.db, project, "anna")
-    assert words.startswith("30 of 30 marks are 100.")
+    assert words.startswith("One picture, three sliders: 30 of 30 marks are 100.")
     assert notices(filled.db, project, "anna", session="filled") == [words]
     assert notices(filled.db, project, "anna", session="another") == notices(filled.db, project, "ben") == []

@@ -44,6 +44,13 @@ def test_home_says_what_to_train_next_why_and_what_it_costs(full, monkeypatch):
     assert labels(app).count("Queue this") == 2
 
 
+def test_it_stands_under_the_pairs_on_charts_too(full, monkeypatch):
+    app = open_app(full.ws.home, monkeypatch, "charts")
+    assert "What to train next" in words(app) and labels(app).count("Queue this") == 2
+    no_error(app.button(key="suggestion-0").click().run())
+    assert len(waiting(full)) == 2 and "Queued: " in words(app)
+
+
 def test_one_click_queues_it_and_one_takes_it_back(full, monkeypatch):
     app = open_app(full.ws.home, monkeypatch)
     before = words(app)

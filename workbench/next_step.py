@@ -7,7 +7,7 @@ from sqlite_utils import Database
 
 from db import library
 from workbench.plans.plan import plan_of
-from workbench.rating.standing import worth_rating
+from workbench.rating.standing import AtStake, worth_rating
 from workbench.running.progress import Progress
 from workbench.sweep import patterns
 
@@ -22,19 +22,19 @@ class Step:
     page: str
 
 
-def next_step(db: Database, project_id: int, now: Progress, rater: str) -> Step:
-    """The one thing that brings a project forward now."""
+def next_step(db: Database, project_id: int, now: Progress, rater: str, stake: AtStake | None = None) -> Step:
+    """The one thing that brings a project forward now. ``stake``: what rating is for, where it is at hand already."""
     project = library.project(db, project_id)
     assert project is not None
     if plan_of(db, project_id).elsewhere:
-        return elsewhere_step(db, project, rater)
+        return elsewhere_step(db, project, rater, stake)
     if project["dataset_id"] is None:
         return Step("Add photos of your subject", "photos")
     if not patterns.listed(db, project_id):
         return Step("Add the first pattern", "patterns")
     if not now.runs_total:
         return Step("Queue the patterns", "patterns")
-    rating = worth_rating(db, project, rater)
+    rating = worth_rating(db, project, rater, stake)
     if rating:
         return Step(f"Rate for {MINUTES} minutes: {rating}", "rate")
     if now.running or now.runs_queued:
@@ -44,9 +44,9 @@ def next_step(db: Database, project_id: int, now: Progress, rater: str) -> Step:
     return Step("See which setting helped", "charts")
 
 
-def elsewhere_step(db: Database, project: dict[str, Any], rater: str) -> Step:
+def elsewhere_step(db: Database, project: dict[str, Any], rater: str, stake: AtStake | None) -> Step:
     """The same where all pictures were made elsewhere: nothing is trained."""
-    rating = worth_rating(db, project, rater)
+    rating = worth_rating(db, project, rater, stake)
     if rating:
         return Step(f"Rate for {MINUTES} minutes: {rating}", "rate")
     return Step("Look at all pictures", "gallery")

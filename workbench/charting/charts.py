@@ -147,7 +147,7 @@ def contrast_chart(rows: pd.DataFrame) -> alt.LayerChart:
     colour = alt.Color(
         "verdict:N",
         scale=alt.Scale(domain=present, range=[colours[words] for words in present]),
-        legend=alt.Legend(orient="bottom", title=None),
+        legend=alt.Legend(orient="bottom", title=None, columns=2, labelLimit=260),
     )
     base = alt.Chart(table).encode(y=y)
     said = alt.Tooltip("sentence:N", title="verdict")
@@ -171,9 +171,9 @@ def contrast_chart(rows: pd.DataFrame) -> alt.LayerChart:
     ]
     note = (
         "Lines: 95 % interval over prompts; none where every prompt shows the same difference. "
-        "Grey band: what another training seed can make of so many pairs."
+        "Grey band: what other training seeds can make of all these pairs together."
     )
-    return finish(layers, [note], height=170 + 34 * len(rows))
+    return finish(layers, [note], height=200 + 34 * len(rows))
 
 
 def row_names(rows: pd.DataFrame) -> list[str]:

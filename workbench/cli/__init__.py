@@ -7,12 +7,25 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from workbench.cli import bases, elsewhere, judging, keep, loras, patterns, photos, queue, ratings, results, serve
+from workbench.cli import (
+    bases,
+    elsewhere,
+    judging,
+    keep,
+    loras,
+    patterns,
+    photos,
+    queue,
+    ratings,
+    report,
+    results,
+    serve,
+)
 from workbench.cli.shared import Verb
 from workbench.workspace import HOME_VARIABLE, Workspace
 
 # each declares its verbs in ``add``
-ROOMS = (photos, elsewhere, bases, patterns, queue, results, ratings, loras, judging, keep, serve)
+ROOMS = (photos, elsewhere, bases, patterns, queue, results, report, ratings, loras, judging, keep, serve)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -131,9 +131,10 @@ def changed(sweep: Sweep, source: int, changes: Mapping[str, Any], n_seeds: int)
 def corners(tables: Tables, sweep: Sweep, means: Mapping[int, float], n_seeds: int) -> Iterator[Candidate]:
     """The fourth of every 2x2 of which three are measured.
 
-    Changes that go two ways are expected to add up (b + c - a), give or take the smaller of the two. Of two that go
-    the same way the smaller may do nothing more, or all that it does alone: half of it is expected, give or take that
-    half. So interplay is taken to be no larger than the smaller change (effect heredity: Hamada & Wu 1992).
+    Changes that go two ways are expected to add up (b + c - a). Of two that go the same way the smaller is expected to
+    add nothing, since settings often act through the same thing (how far the weights are moved) and that can be
+    overdone. Either way give or take the smaller change, of two that make it worse half of it: a rule of thumb after
+    effect heredity (Hamada & Wu 1992).
     """
     beside: dict[int, list[tuple[str, int, Any]]] = {}  # pattern -> (setting, the other, its value)
     for pair in tables.contrasts:
@@ -155,10 +156,10 @@ def corners(tables: Tables, sweep: Sweep, means: Mapping[int, float], n_seeds: i
 def added_up(means: Mapping[int, float], a: int, b: int, c: int) -> tuple[dict[int, float], float]:
     """What the fourth corner is expected to be: the weights of the three, and give or take how much."""
     to_b, to_c = means[b] - means[a], means[c] - means[a]
+    spread = min(abs(to_b), abs(to_c))
     if to_b * to_c <= 0:
-        return {a: -1.0, b: 1.0, c: 1.0}, min(abs(to_b), abs(to_c))
-    larger, smaller = (b, c) if abs(to_b) >= abs(to_c) else (c, b)
-    return {larger: 1.0, smaller: 0.5, a: -0.5}, abs(means[smaller] - means[a]) / 2
+        return {a: -1.0, b: 1.0, c: 1.0}, spread
+    return {b if abs(to_b) >= abs(to_c) else c: 1.0}, spread if to_b > 0 else spread / 2
 
 
 def square(sweep: Sweep, config: TrainConfig, b: int, c: int, first: str, second: str) -> bool:

@@ -170,7 +170,7 @@ def judged(results: Mapping[tuple[int, int], Paired], noise: Noise | None) -> li
 
     The family are the pairs of which a claim could be made: two prompts and two runs on both sides, none wrecked. A
     setting matters where the difference is more than the largest of so many differences would be by training seeds
-    alone (:func:`family.critical`), so that a sweep without any effect yields a claim in 5 % of all cases.
+    alone (:func:`family.critical`), so that a sweep without any effect yields a claim in 5 % of all cases at most.
     """
     members = {key: each for key, each in results.items() if noise and can_be_claimed(each)}
     asked = [
@@ -332,9 +332,9 @@ def contrast_table(tables: Tables, metric: str) -> pd.DataFrame:
     first, since nothing matters more than a setting that destroys the pictures; then the largest difference.
     """
     pairs = {(pair.a, pair.b): pair for pair in distinct(tables)}
-    sound = replace(tables, previews=at_last_checkpoints(tables))
+    needed = only_needed(tables, metric)
     noise = noise_floor(tables.checkpoints, metric)
-    each = {key: measured_pair(sound, *key, metric, noise) for key in pairs}
+    each = {key: measured_pair(needed, *key, metric, noise) for key in pairs}
     rows = []
     for pair, result in zip(pairs.values(), judged(each, noise), strict=True):
         if result.wording == "nothing_shared":
@@ -377,9 +377,12 @@ def distinct(tables: Tables) -> list[Contrast]:
     return list(kept.values())
 
 
-def at_last_checkpoints(tables: Tables) -> pd.DataFrame:
-    """The previews that comparisons are made from: few of all."""
-    return tables.previews[tables.previews["checkpoint_id"].isin(tables.runs["checkpoint_id"])]
+def only_needed(tables: Tables, metric: str) -> Tables:
+    """The rows and columns that comparisons are made from: few of all, and every pair copies them."""
+    at_last = tables.previews["checkpoint_id"].isin(tables.runs["checkpoint_id"])
+    columns = dict.fromkeys(["checkpoint_id", "is_main", "role", "text", *CELL, METRICS[metric].column])
+    about_runs = dict.fromkeys(["pattern_id", "dataset_id", "checkpoint_id", "replicate", "wrecked", metric])
+    return replace(tables, previews=tables.previews.loc[at_last, list(columns)], runs=tables.runs[list(about_runs)])
 
 
 def trainings(tables: Tables) -> dict[int, frozenset[str]]:

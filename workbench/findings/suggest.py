@@ -20,6 +20,7 @@ from workbench.sweep.cost import Cost, cost
 
 MOST = 5  # suggestions shown
 LEAST_CHANCE = 0.05  # that it is better, and that it differs by more than training seeds make
+PRICED = 20  # those with the largest gain, of which the cost is reckoned
 USUAL_SEEDS = 2  # trainings of a new pattern, where most patterns have as many
 
 Price = Callable[[Sequence[TrainConfig]], Cost | None]
@@ -109,11 +110,14 @@ def suggest(tables: Tables, sweep: Sweep, price: Price) -> Advice:
     best: dict[str, Suggestion] = {}
     for candidate in found(tables, sweep, belief, n_seeds):
         weighed = belief.weigh(candidate)
-        key = " ".join(sorted(f"{sweep.key(t.config)} {t.seed}" for t in candidate.trainings))
+        key = " ".join(
+            [str(candidate.kind == "replicate"), *sorted({sweep.key(t.config) for t in candidate.trainings})]
+        )
         if key not in best or (weighed.gain or 0.0) > (best[key].gain or 0.0):
             best[key] = weighed
     each = sorted(best.values(), key=lambda s: s.chance or 0.0, reverse=True)
-    priced = [replace(s, price=price([t.config for t in s.candidate.trainings])) for s in each if s.worth_it]
+    worth = sorted((s for s in each if s.worth_it), key=lambda s: s.gain or 0.0, reverse=True)[:PRICED]
+    priced = [replace(s, price=price([t.config for t in s.candidate.trainings])) for s in worth]
     return Advice(
         metric,
         belief.leader,

@@ -36,9 +36,10 @@ RECKONED = (
     "First stands what teaches most per hour: by how much the pattern that you would choose afterwards is expected to "
     "be better than '{leader}' now (the knowledge gradient), divided by the hours of training and previews. Each mean "
     "is believed give or take {sd} / √runs, what training seeds make. Of two changes that go the same way the smaller "
-    "is expected to do half of what it does alone. Left out is what is tried, waits, has no effect or is known to "
-    "break a training, and what has less than a {least} chance of being the best, or of differing from it by more "
-    "than {sd}."
+    "is expected to add nothing, give or take what it does alone (half of that where both make it worse); one step "
+    "further is expected to do nothing, give or take what the last one did. Left out is what is tried, waits, has no "
+    "effect or is known to break a training, and what has less than a {least} chance of being the best, or of "
+    "differing from it by more than {sd}."
 )
 IN_UPDATES = " Hours are not measured here yet, so updates stand in for them."
 STOP = (
@@ -47,8 +48,8 @@ STOP = (
 )
 NOTHING_LEFT = "Every single step from what was trained is tried, has no effect, or is known to break a training."
 TOO_UNLIKELY = (
-    "Of {n} that could be tried none has a {least} chance of being better by what matters: more than another training "
-    "seed makes ({sd}). The likeliest is {likeliest}: {chance}."
+    "What could be tried ({n}) has less than a {least} chance of being better, or of differing from it by more than "
+    "another training seed makes ({sd}). The likeliest to be better: {likeliest}, {chance}."
 )
 WAITING = "Let what is queued come to its end first: {runs} to come."
 ALONE = "Only one pattern is measured. Clone it and change one thing: then the two say what that does."
@@ -142,7 +143,7 @@ def stop(advice: Advice, labels: Mapping[int, str]) -> str:
             n=len(advice.left_out),
             least=share(LEAST_CHANCE),
             sd=metric.show_change(advice.noise.sd),
-            likeliest=f"'{title(first)}'",
+            likeliest=title(first),
             chance=share(first.chance or 0.0),
         )
     return STOP.format(leader=labels[advice.leader], value=metric.show(advice.value), why=why, metric=metric.label)

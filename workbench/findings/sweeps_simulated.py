@@ -20,7 +20,7 @@ Pairs = tuple[tuple[int, int], ...]
 Rng = np.random.Generator
 
 SEED = 8
-SWEEPS = 1_000  # behind each row
+SWEEPS = 5_000  # behind each row
 REAL = 5  # of these sweeps are also judged by the tables that the pages show
 EFFECTS = (5.0, 10.0, 15.0, 20.0)  # points
 SPREADS = (0.0, 3.0, 6.0, 12.0)  # sd of the patterns' true values, in points
@@ -198,7 +198,7 @@ def judge(design: Design, values: np.ndarray) -> Judged:
         matters & in_family(holm(p_new[:, can]), can),
         can & (np.abs(diff) > critical(replace(design.family, uneven=0.0, prior=1e9)) * even),
         in_family(holm(p[:, can]), can),
-        can & (p < LEVEL) & misses_zero,
+        can & (np.abs(diff) > t_quantile(df) * even) & misses_zero,
         matters & misses_zero,
     )
 

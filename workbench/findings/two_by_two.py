@@ -96,10 +96,9 @@ def interplays(tables: Tables, metric: str) -> list[Interplay]:
     most 5 % of sweeps without any interplay one is claimed.
     """
     wrecked = set(tables.runs.loc[tables.runs["wrecked"], "pattern_id"])
-    sound = [pattern for pattern in tables.runs["pattern_id"].unique() if pattern not in wrecked]
-    each = [
-        found for square in squares(tables.contrasts, sound) if (found := measure(tables, square, metric)) is not None
-    ]
+    measured = Corners(tables, metric)
+    full = squares(tables.contrasts, set(tables.runs["pattern_id"]) - wrecked)
+    each = [found for square in full if (found := measured.square(square)) is not None]
     each.sort(key=lambda found: (math.isnan(found[-1]), found[-1]))
     surer = holm([1.0 if math.isnan(p) else p for *_, p in each]) < LEVEL
     return [_told(found, metric, bool(sure), len(each)) for found, sure in zip(each, surer, strict=True)]
@@ -115,29 +114,42 @@ def _told(found: "Measured", metric: str, sure: bool, n_squares: int) -> Interpl
 Measured = tuple[Square, float, float, float, tuple[int, int, int, int], float]
 
 
-def measure(tables: Tables, square: Square, metric: str) -> Measured | None:
-    """(square, b - a, d - c, half of the interval, runs of each, p); None where the four share no measured cell."""
-    runs = tables.runs[tables.runs["pattern_id"].isin(square.corners)]
-    photos = [set(runs[runs["pattern_id"] == corner]["dataset_id"]) for corner in square.corners]
-    newest = max(set.intersection(*photos), default=None)
-    runs = runs[runs["dataset_id"] == newest]
-    cells = pd.DataFrame(
-        {
-            name: cell_means(tables.previews, runs[runs["pattern_id"] == corner], metric)
-            for name, corner in zip("abcd", square.corners, strict=True)
-        }
-    ).dropna()
-    if cells.empty:
-        return None
-    mean = cells.groupby("prompt").mean().mean()
-    a, b, c, d = (int(runs.loc[runs["pattern_id"] == corner, metric].notna().sum()) for corner in square.corners)
-    noise = noise_floor(tables.checkpoints, metric)
-    at_first, at_second = float(mean["b"] - mean["a"]), float(mean["d"] - mean["c"])
-    if noise is None or not min(a, b, c, d):
-        return square, at_first, at_second, math.nan, (a, b, c, d), math.nan
-    error = noise.sd * math.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
-    p = p_value((at_second - at_first) / error, noise.df)
-    return square, at_first, at_second, t_quantile(noise.df) * error, (a, b, c, d), p
+class Corners:
+    """The cells and runs of every pattern, each looked up once however many squares it is in."""
+
+    def __init__(self, tables: Tables, metric: str) -> None:
+        self.tables, self.metric = tables, metric
+        self.noise = noise_floor(tables.checkpoints, metric)
+        self.known: dict[tuple[int, int], tuple[pd.Series, int]] = {}
+
+    def of(self, pattern: int, dataset: int) -> tuple[pd.Series, int]:
+        """A pattern's mean in every cell on these photos, and how many of its runs have a value."""
+        if (pattern, dataset) not in self.known:
+            runs = self.tables.runs
+            own = runs[(runs["pattern_id"] == pattern) & (runs["dataset_id"] == dataset)]
+            cells = cell_means(self.tables.previews, own, self.metric)
+            self.known[pattern, dataset] = cells, int(own[self.metric].notna().sum())
+        return self.known[pattern, dataset]
+
+    def square(self, square: Square) -> Measured | None:
+        """(square, b - a, d - c, half of the interval, runs of each, p); None where no cell is measured in all four."""
+        runs = self.tables.runs
+        photos = [set(runs.loc[runs["pattern_id"] == corner, "dataset_id"]) for corner in square.corners]
+        newest = max(set.intersection(*photos), default=None)
+        if newest is None:
+            return None
+        found = [self.of(corner, newest) for corner in square.corners]
+        cells = pd.DataFrame({name: own for name, (own, _) in zip("abcd", found, strict=True)}).dropna()
+        if cells.empty:
+            return None
+        mean = cells.groupby("prompt").mean().mean()
+        a, b, c, d = (n for _, n in found)
+        at_first, at_second = float(mean["b"] - mean["a"]), float(mean["d"] - mean["c"])
+        if self.noise is None or not min(a, b, c, d):
+            return square, at_first, at_second, math.nan, (a, b, c, d), math.nan
+        error = self.noise.sd * math.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
+        p = p_value((at_second - at_first) / error, self.noise.df)
+        return square, at_first, at_second, t_quantile(self.noise.df) * error, (a, b, c, d), p
 
 
 def p_value(t: float, df: int) -> float:

@@ -50,9 +50,10 @@ VERDICTS = {
 
 NO_NOISE = "no difference on either side"
 TOGETHER = (
-    "{n} pairs were compared, and together: if no setting mattered, 'seems to matter' would be said of any of them in "
-    "5 % of such sweeps at most (over training seeds by Dunnett's method; of new prompts by Holm's). The intervals "
-    "over prompts and 'these checkpoints differ' are each for itself: about one in 20 would miss zero."
+    "{n} pairs were compared. Those with two trainings or more on each side are judged together: if no setting "
+    "mattered, 'seems to matter' would be said of any of them in 5 % of such sweeps at most (over training seeds by "
+    "Dunnett's method, of new prompts by Holm's). The intervals over prompts and 'these checkpoints differ' are each "
+    "for itself: about one in 20 would miss zero."
 )
 EXPLORATORY = "This score is exploratory: settings are judged by {claim}; what only another score shows is a hint."
 CLAIMS = ("seems_to_matter", "matters_on_these_prompts")

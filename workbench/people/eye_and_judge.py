@@ -16,6 +16,7 @@ from workbench.words import counted
 Floats = NDArray[np.float64]
 
 DRAWS = 1000  # resamples of checkpoints behind an interval
+MOST_PLACES = 100.0  # that ranks, in places of a hundred, can differ by
 SEED = 20  # the same data always give the same interval
 FEWEST_CHECKPOINTS = 5  # fewer of them say nothing of how much another checkpoint would change
 FEWEST_PICTURES = 3
@@ -311,9 +312,24 @@ def places(value: float) -> str:
     return f"{value:+.0f}" if round(value) else "0"
 
 
+def rho_text(rho: float) -> str:
+    """A rank correlation in a table.
+
+    >>> rho_text(0.456), rho_text(float("nan"))
+    ('0.46', 'not yet known')
+    """
+    return "not yet known" if np.isnan(rho) else f"{rho:.2f}"
+
+
 def interval_text(row: Mapping[str, Any]) -> str:
-    """The interval of a row of :func:`by_group`."""
-    return "one prompt" if np.isnan(row["low"]) else f"{places(row['low'])} to {places(row['high'])}"
+    """The interval of a row of :func:`by_group`: no further than the 100 places that ranks can differ by.
+
+    >>> interval_text({"low": -170.6, "high": 46.0})
+    '-100 to +46'
+    """
+    if np.isnan(row["low"]):
+        return "one prompt"
+    return f"{places(max(row['low'], -MOST_PLACES))} to {places(min(row['high'], MOST_PLACES))}"
 
 
 def metric_of(judge: str, tables: Tables) -> Metric:
@@ -327,10 +343,10 @@ def metric_of(judge: str, tables: Tables) -> Metric:
 def ends(low: float, high: float) -> str:
     """The ends of an interval of places.
 
-    >>> ends(-31.2, -4.6)
-    '5 to 31'
+    >>> ends(-31.2, -4.6), ends(20.0, 120.0)
+    ('5 to 31', '20 to 100')
     """
-    small, large = sorted((abs(low), abs(high)))
+    small, large = sorted(min(abs(end), MOST_PLACES) for end in (low, high))
     return f"{small:.0f} to {large:.0f}"
 
 

@@ -5,7 +5,7 @@ to look at and none is held against anybody. Limits are set so that raters who l
 docs/validity.md).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,14 @@ import pandas as pd
 from sqlite_utils import Database
 
 from db import ratings
-from workbench.people.marks import marks_given
+from workbench.people.marks import marks_given, pairs_of_marks
 from workbench.people.shares import two_sided
+from workbench.rating.estimate import Estimate
+from workbench.rating.modes import KEY_MARKS, MODES
+from workbench.rating.standing import known, leads
 
 Row = dict[str, Any]
+Alike = Callable[[pd.DataFrame], bool]  # of a sitting's marks
 
 FEWEST = 20  # answers of a mode; below that a share says little
 # Seconds. Pressing a key at the sight of a picture takes 0.3 to 0.5 s without deciding anything, and eyes move three or
@@ -24,8 +28,10 @@ FEWEST = 20  # answers of a mode; below that a share says little
 TOO_SHORT = {"single": 0.7, "deck": 0.7, "pair": 0.7, "sheet": 1.2, "best_worst": 1.2}
 TOO_MANY_SHORT = 0.2  # of the answers; a slip of the finger now and then is no haste
 COMMONEST = 0.8  # of the marks on one value
+KEY_STEP = KEY_MARKS[1]  # points between two keys
 LEAST_SD = 3.0  # points over all pictures: less than most people waver between two looks at the same one
 ENDS = 0.9  # of the marks at 0 or 100
+REPEATS = 3  # that agree, at the least, before marks that are all alike are believed
 AS_LIKENESS = 0.95  # of the marks for quality that equal those for likeness
 LEAST_RUN = 8  # equal answers one after the other
 RARE = 0.001  # a run or a lean to one side that luck gives in one sitting of a thousand
@@ -34,24 +40,37 @@ RARE = 0.001  # a run or a lean to one side that luck gives in one sitting of a 
 def notices(db: Database, project: Row, rater: str, session: str | None = None) -> list[str]:
     """What this rater should hear of one sitting, or of all: one sentence or two each. Shown to nobody else."""
     given = marks_given(db, project["id"], rater)
+
+    def alike(marks: pd.DataFrame) -> bool:
+        return only_leading(known(db, project, rater, before=int(marks["id"].min())), set(marks["checkpoint_id"]))
+
     said = pd.DataFrame([row for row in ratings.choices(db, project["id"]) if row["rater"] == rater])
     if session is not None:
         given, said = (rows[rows["session"] == session] if len(rows) else rows for rows in (given, said))
-    return of_answers(given, said)
+    return of_answers(given, said, alike)
 
 
-def of_answers(given: pd.DataFrame, said: pd.DataFrame) -> list[str]:
-    """The same of one rater's marks (columns of workbench.people.marks) and choices (of db.ratings.choices)."""
+def of_answers(given: pd.DataFrame, said: pd.DataFrame, alike: Alike = lambda marks: False) -> list[str]:
+    """The same of one rater's marks (columns of workbench.people.marks) and choices (of db.ratings.choices).
+
+    ``alike``: whether a sitting's marks are of pictures that this rater had found alike before.
+    """
     likeness = given[given["axis"] == "likeness"]
-    found = [too_short(mode, seconds) for mode, seconds in seconds_of(given, said)]
-    for _, marks in likeness.groupby("mode", sort=False):
+    found = [named(mode, too_short(mode, seconds)) for mode, seconds in seconds_of(given, said)]
+    for mode, marks in likeness.groupby("mode", sort=False):
         values = marks["value"].to_numpy(float)
-        found.append(same_mark(values) or ends(values) or runs(in_order(marks, "value"), "mark"))
+        sign = one_mark(marks, alike) or ends(values) or runs(in_order(marks, "value"), "mark")
+        found.append(named(str(mode), sign))
     pairs = said[(said["mode"] == "pair") & ~said["is_repeat"].astype(bool)] if len(said) else said
     if len(pairs):
         found.append(one_side(list(pairs["said"])) or runs(in_order(pairs, "said"), "answer"))
     found.append(as_likeness(given))
     return [words for words in found if words]
+
+
+def named(mode: str, sign: str) -> str:
+    """A sign with the way of rating that it is about."""
+    return f"{MODES[mode].label}: {sign}" if sign else ""
 
 
 def seconds_of(given: pd.DataFrame, said: pd.DataFrame) -> list[tuple[str, "pd.Series[float]"]]:
@@ -85,6 +104,35 @@ def too_short(mode: str, seconds: "pd.Series[float]") -> str:
     )
 
 
+def one_mark(marks: pd.DataFrame, alike: Alike) -> str:
+    """One mark for nearly everything, and not because the pictures are alike: sittings that asked only about leading
+    checkpoints count for nothing here as long as their repeats agree."""
+    words = same_mark(marks["value"].to_numpy(float))
+    if not words:
+        return ""
+    believed = [session for session, own in marks.groupby("session") if repeats_agree(own) and alike(own)]
+    return same_mark(marks.loc[~marks["session"].isin(believed), "value"].to_numpy(float)) if believed else words
+
+
+def repeats_agree(marks: pd.DataFrame) -> bool:
+    """Whether what was marked twice got marks a key apart at most, the odd one aside."""
+    pairs = pairs_of_marks(marks)
+    apart = (pairs["first"] - pairs["again"]).abs()
+    return len(pairs) >= REPEATS and float((apart <= KEY_STEP).mean()) >= COMMONEST
+
+
+def only_leading(before: Estimate, asked: Collection[int]) -> bool:
+    """Whether these checkpoints are those that a rater had left as possibly the best, having ruled out others, and
+    their means lie within about a key of each other."""
+    if not any(before.heard.values()):
+        return False
+    may = dict(zip(before.ids, leads(before), strict=True))
+    front = [each for each in asked if may.get(each) and before.heard[each]]
+    if all(may.values()) or len(front) < COMMONEST * len(asked):
+        return False
+    return float(np.std([before.means[before.ids.index(each)] for each in front])) <= KEY_STEP
+
+
 def same_mark(values: "np.ndarray[Any, Any]") -> str:
     """One mark for nearly everything."""
     if len(values) < FEWEST:
@@ -94,9 +142,9 @@ def same_mark(values: "np.ndarray[Any, Any]") -> str:
     if share < COMMONEST and values.std(ddof=1) >= LEAST_SD:
         return ""
     what = (
-        f"{often.max()} of {len(values)} marks are {mark:.0f}"
+        f"{often.max()} of {len(values)} marks are {mark:g}"
         if share >= COMMONEST
-        else f"All {len(values)} marks lie close together, {values.min():.0f} to {values.max():.0f}"
+        else f"all {len(values)} marks lie close together, {values.min():.0f} to {values.max():.0f}"
     )
     return (
         f"{what}. Marks like that can't tell checkpoints apart. If the pictures really are that alike, choosing "

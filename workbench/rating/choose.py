@@ -10,7 +10,6 @@ from sqlite_utils import Database
 
 from db import asked as asking
 from db import ratings, sittings
-from workbench.findings.analysis import Tables
 from workbench.rating import picking, pool
 from workbench.rating.estimate import Choice, Floats, Mark, estimate
 from workbench.rating.foretell import Foretold, foretold
@@ -18,6 +17,7 @@ from workbench.rating.modes import MODES
 from workbench.rating.pace import Pace
 from workbench.rating.picking import Field, Plan
 from workbench.rating.standing import is_open, known, said
+from workbench.words import counted
 
 Row = dict[str, Any]
 
@@ -25,6 +25,7 @@ SHORTEST, LONGEST = 2.0, 120.0  # minutes of a sitting
 HALVED, MANY = 10.0, 12  # from so many minutes and checkpoints on two sittings tell more than one (docs/rating.md)
 HALVES = "Two sittings of {half:.0f} minutes tell more: the second asks about what the first has left open."
 FEW_MARKS = 2.0  # pictures per checkpoint: with fewer of them in the deck, rows come first
+IN_COMMON = 20  # pictures that two raters should both have marked: agreement says nothing of fewer than 15
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Before:
     items: int = 0  # of all sittings: another random tree each time
 
 
-def propose(db: Database, project: Row, rater: str, minutes: float, tables: Tables | None = None) -> list[Proposal]:
+def propose(db: Database, project: Row, rater: str, minutes: float) -> list[Proposal]:
     """Best first, one per mode that has anything to ask; none where rating would tell nothing more."""
     field = field_of(db, project, rater)
     if field is None:
@@ -64,21 +65,39 @@ def nothing_to_ask(db: Database, project: Row, rater: str) -> str:
     still = int(is_open(found).sum())
     if still == 1 and len(found.ids) > 1:
         return "One checkpoint is better than all others: rating more wouldn't change which is the best."
+    seen = sittings.revealed(db, project["id"], rater)
+    by_name = sum(row["id"] in seen for row in pool.pictures(db, project))
+    done = "You have rated every picture that there is."
+    if by_name:
+        done = (
+            f"You have rated every picture that there is, but for {counted(by_name, 'picture')} that you saw by name."
+        )
     if still > 1:
         return (
-            f"You have rated every picture that there is. {still} checkpoints still can't be told apart: only new "
-            "pictures would tell, which more seeds in the plan give."
+            f"{done} {still} checkpoints still can't be told apart: only new pictures would tell, which more seeds in "
+            "the plan give."
         )
-    return "You have rated every picture that there is."
+    return done
 
 
 def field_of(db: Database, project: Row, rater: str) -> Field | None:
     """All that could be asked of this rater; None where there is nothing, or nothing to be learned."""
     seen = sittings.revealed(db, project["id"], rater)
     rows = [row for row in pool.pictures(db, project) if row["id"] not in seen]
-    rows.sort(key=lambda row: (row["stage"], pool.place(rater, f"{row['prompt']} {row['seed']}")))
+    order = f"project {project['id']}"  # all raters': they see it shuffled, but are asked about the same pictures
+    rows.sort(key=lambda row: (row["stage"], pool.place(order, f"{row['prompt']} {row['seed']}")))
     done = pool.answered_previews(db, project["id"], rater) | asking.still_asked(db, project["id"], rater)
-    return make_field(*said(db, project, rater), rows, done)
+    return make_field(*said(db, project, rater), rows, done, for_agreement(db, project, rater))
+
+
+def for_agreement(db: Database, project: Row, rater: str) -> set[int]:
+    """Pictures that others have marked and this rater hasn't; none once IN_COMMON were marked by both."""
+    mine: set[int] = set()
+    theirs: set[int] = set()
+    for mark in ratings.marks(db, project["id"]):
+        if mark["axis"] == "likeness":
+            (mine if mark["rater"] == rater else theirs).add(mark["preview_id"])
+    return theirs - mine if len(mine & theirs) < IN_COMMON else set()
 
 
 def make_field(
@@ -87,9 +106,11 @@ def make_field(
     choices: Sequence[Choice],
     rows: Sequence[Row],
     done: Collection[int],
+    common: Collection[int] = (),
 ) -> Field | None:
     """What can be asked after these marks and choices. ``rows``: all pictures, in the order that all checkpoints share;
-    ``done``: those that were seen, or are asked about in another sitting."""
+    ``done``: those that were seen, or are asked about in another sitting; ``common``: those that come first among
+    pictures that tell as much."""
     found = estimate(prior, marks, choices)
     still = {checkpoint for checkpoint, may in zip(found.ids, is_open(found), strict=True) if may}
     rows = [row for row in rows if row["checkpoint_id"] in still]
@@ -105,7 +126,9 @@ def make_field(
         every.setdefault(row["checkpoint_id"], []).append(row)
         if row["id"] not in done:
             fresh.setdefault(row["checkpoint_id"], []).append(row)
-    return Field(estimate(prior, marks, choices, cells, own), fresh, every, weights)
+    for those in fresh.values():
+        those.sort(key=lambda row: (row["stage"], row["id"] not in common))
+    return Field(estimate(prior, marks, choices, cells, own), fresh, every, weights, frozenset(common))
 
 
 def answered_by(db: Database, project: Row, rater: str) -> Before:

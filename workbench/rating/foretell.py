@@ -37,18 +37,19 @@ def foretold(found: Estimate, after: Floats, items: Sequence[Collection[int]], c
     # two-way: a degree of freedom is spent on each checkpoint and prompt
     single = 0 if choosing else max(0, sum(len(item) == 1 for item in items) - 2 * len(shown))
     then = half_width(found, after, leading, single)
-    whose = f"the {len(leading)} {'leading ' if heard else ''}checkpoints"
-    told = f" (now {before:.0f})" if before is not None else ""
-    words = f"Afterwards a difference of about {then:.0f} points between two of {whose} will show{told}."
-    if len(leading) == 2:
-        words = (
-            f"Afterwards a difference of about {then:.0f} points between the two leading checkpoints will show{told}."
-        )
+    whose = "them" if choosing else which_of(leading, heard)
+    told = f" (now it takes {before:.0f})" if before is not None else ""
+    between = "the two leading checkpoints" if len(leading) == 2 else f"two of {whose}"
+    words = f"Afterwards a difference of about {then:.0f} points of 100 between {between} will show{told}."
     if not heard:  # tried with twice the usual wavering: 13 points where 8 were foretold
         words = f"{words.removesuffix('.')}, if you waver as most people do."
     if choosing:
-        words = f"{compared_words(items, leading)} {words}"
+        words = f"{compared_words(items, leading, heard)} {words}"
     return Foretold(before, then, words)
+
+
+def which_of(leading: Sequence[int], heard: bool) -> str:
+    return f"the {len(leading)} {'leading ' if heard else ''}checkpoints"
 
 
 def leading_of(found: Estimate, shown: Collection[int]) -> list[int]:
@@ -74,17 +75,16 @@ def half_width(found: Estimate, spread: Floats, leading: Sequence[int], more: in
     return quantile * float(np.median(sds[np.triu_indices(len(at), 1)]))
 
 
-def compared_words(items: Sequence[Collection[int]], leading: Sequence[int]) -> str:
+def compared_words(items: Sequence[Collection[int]], leading: Sequence[int], heard: bool) -> str:
     """How often each of the leading checkpoints is compared, and which preference shows then by itself."""
     times = [sum(len(item) - 1 if len(item) == 2 else 1 for item in items if each in item) for each in leading]
     n = int(np.median(times))
-    whole = (
-        f"Each of the {len(leading)} will have been {'compared' if is_pairs(items) else 'in a grid'} about {n} times"
-    )
+    how = "compared" if is_pairs(items) else "in a grid"
+    whole = f"Each of {which_of(leading, heard)} will have been {how} about {n} times"
     least = preferred_at_least(n) if is_pairs(items) else None
     if least is None:
         return f"{whole}."
-    return f"{whole}: one that is preferred {least} times out of {n} will show."
+    return f"{whole}: being preferred {least} times out of {n} is more than chance."
 
 
 def is_pairs(items: Sequence[Collection[int]]) -> bool:

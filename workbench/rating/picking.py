@@ -49,6 +49,7 @@ class Field:
     fresh: Mapping[int, Sequence[Row]]  # not seen yet; stage after stage
     every: Mapping[int, Sequence[Row]]  # those seen already, too
     weights: Mapping[int, float]  # how probable it is that a checkpoint is the best; none under FLOOR
+    common: frozenset[int] = frozenset()  # pictures that come first among those that tell as much
 
     @cached_property
     def pictures(self) -> dict[int, dict[Cell, Row]]:
@@ -102,14 +103,17 @@ def one_by_one(field: Field) -> Plan:
         had = field.known.heard[checkpoint]
         return field.weights[checkpoint] * (variance(had + n, spread) - variance(had + n + 1, spread))
 
-    queue = [(-gain(checkpoint, 0), checkpoint, 0) for checkpoint, rows in field.fresh.items() if rows]
+    def turn(checkpoint: int, n: int) -> tuple[float, bool, int, int]:
+        return -gain(checkpoint, n), field.fresh[checkpoint][n]["id"] not in field.common, checkpoint, n
+
+    queue = [turn(checkpoint, 0) for checkpoint, rows in field.fresh.items() if rows]
     heapq.heapify(queue)
     chosen: list[Row] = []
     while queue:
-        _, checkpoint, n = heapq.heappop(queue)
+        *_, checkpoint, n = heapq.heappop(queue)
         chosen.append(field.fresh[checkpoint][n])
         if n + 1 < len(field.fresh[checkpoint]):
-            heapq.heappush(queue, (-gain(checkpoint, n + 1), checkpoint, n + 1))
+            heapq.heappush(queue, turn(checkpoint, n + 1))
     return Plan([(row["id"],) for row in chosen], with_marks(field.known, [[row] for row in chosen]))
 
 

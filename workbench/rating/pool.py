@@ -149,33 +149,34 @@ def judged_updates(points: Sequence[int]) -> set[int]:
 # what waits
 
 
-def waiting(db: Database, project: Row, rater: str) -> list[Row]:
+def waiting(db: Database, project: Row, rater: str, still: Collection[int] | None = None) -> list[Row]:
     """Pictures of the current stage of which this rater has said nothing, and those of sittings that can go on.
 
-    None that this rater chose to see by name. In an order of the rater's own.
+    None that this rater chose to see by name. In an order of the rater's own. ``still``: the open checkpoints, where
+    they are known already (workbench/rating/standing.py, ``at_stake``).
     """
     said = answered_previews(db, project["id"], rater)
     seen = sittings.revealed(db, project["id"], rater)
     begun = asked.still_asked(db, project["id"], rater) - seen
-    rows = current(db, project, rater, said | seen)
+    rows = current(db, project, rater, said | seen, still)
     left = begun - {row["id"] for row in rows}
     if left:
         rows = rows + [row for row in pictures(db, project) if row["id"] in left]
     return sorted(rows, key=lambda row: place(rater, row["token"]))
 
 
-def current(db: Database, project: Row, rater: str, done: Collection[int]) -> list[Row]:
+def current(db: Database, project: Row, rater: str, done: Collection[int], still: Collection[int] | None) -> list[Row]:
     """What is still to be said something of in the first stage that has anything left for the open checkpoints."""
-    from workbench.rating.standing import could_be_best  # it is about pictures of this room
+    from workbench.rating.standing import at_stake  # it is about pictures of this room
 
     plan = plan_of(db, project["id"])
     rows = stage_rows(db, project, plan, 0)
-    judged = dict.fromkeys(row["checkpoint_id"] for row in rows)
-    leading = could_be_best(db, project, rater, list(judged)) if done else judged
+    if still is None:
+        still = at_stake(db, project, rater).open if done else {row["checkpoint_id"] for row in rows}
     for stage in range(len(stages(plan))):
         if stage:
             rows = stage_rows(db, project, plan, stage)
-        left = [row for row in rows if row["id"] not in done and row["checkpoint_id"] in leading]
+        left = [row for row in rows if row["id"] not in done and row["checkpoint_id"] in still]
         if left:
             return left
     return []
@@ -195,9 +196,9 @@ def answered_previews(db: Database, project_id: int, rater: str) -> set[int]:
     return found | {preview for ids in shown.values() for preview in ids}
 
 
-def held_back_tokens(db: Database, project: Row, rater: str) -> set[str]:
-    """Tokens of pictures that other pages hide from this rater until they are judged."""
-    return {row["token"] for row in waiting(db, project, rater)}
+def held_back_tokens(db: Database, project: Row, rater: str, still: Collection[int] | None = None) -> set[str]:
+    """Tokens of pictures that other pages hide from this rater until they are judged. ``still``: see waiting."""
+    return {row["token"] for row in waiting(db, project, rater, still)}
 
 
 def place(rater: str, token: str) -> str:

@@ -1,6 +1,7 @@
 """What is known of each judged checkpoint from what raters said: means with intervals, and which may be the best."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -40,21 +41,36 @@ def standings(db: Database, project: Row, rater: str | None = None) -> pd.DataFr
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def could_be_best(db: Database, project: Row, rater: str, judged: Sequence[int]) -> set[int]:
-    """The checkpoints that this rater can't tell apart from the best yet; none where only the best is left."""
-    found = estimate(*said(db, project, rater, judged))
-    still = {checkpoint for checkpoint, may in zip(found.ids, is_open(found), strict=True) if may}
-    return set() if len(still) == 1 and len(found.ids) > 1 else still
+@dataclass(frozen=True)
+class AtStake:
+    """What rating is still for. It follows from what was said and from the judge's scores alone, so pages may keep it
+    as long as these stay; not from what is being asked or was seen by name."""
+
+    open: frozenset[int]  # checkpoints that can't be told apart from the best yet; none where only the best is left
+    words: str  # what more answers would bring, in half a sentence; empty = nothing more
 
 
-def worth_rating(db: Database, project: Row, rater: str) -> str:
+def at_stake(db: Database, project: Row, rater: str) -> AtStake:
+    """What rating is still for where this rater is concerned."""
+    found = known(db, project, rater)
+    still = frozenset(checkpoint for checkpoint, may in zip(found.ids, is_open(found), strict=True) if may)
+    return AtStake(frozenset() if len(still) == 1 and len(found.ids) > 1 else still, worth_of(found))
+
+
+def worth_rating(db: Database, project: Row, rater: str, stake: AtStake | None = None) -> str:
     """What rating would bring this rater now, in half a sentence; empty where it would tell nothing more.
 
     Nothing more: no picture waits, or the checkpoints that may be the best lie within NEAR_ENOUGH of each other.
+    ``stake``: :func:`at_stake`, where it is at hand already.
     """
-    if not pool.waiting(db, project, rater):
+    stake = stake or at_stake(db, project, rater)
+    return stake.words if stake.words and pool.waiting(db, project, rater, stake.open) else ""
+
+
+def worth_of(found: Estimate) -> str:
+    """The same, provided that pictures wait."""
+    if not found.ids:
         return ""
-    found = known(db, project, rater)
     seen = sum(found.heard[checkpoint] > 0 for checkpoint in found.ids)
     if not seen:
         return (
@@ -91,19 +107,23 @@ def leads(found: Estimate) -> np.ndarray:
     return np.asarray(away <= found.quantile * difference_sd(found.covariance)[best])
 
 
-def known(db: Database, project: Row, rater: str | None) -> Estimate:
-    """What was said so far, worked out."""
-    return estimate(*said(db, project, rater))
+def known(db: Database, project: Row, rater: str | None, before: int | None = None) -> Estimate:
+    """What was said so far, worked out. ``before``: only what was said before the event of this id."""
+    return estimate(*said(db, project, rater, before))
 
 
 def said(
-    db: Database, project: Row, rater: str | None, judged: Sequence[int] | None = None
+    db: Database, project: Row, rater: str | None, before: int | None = None
 ) -> tuple[dict[int, float], list[Mark], list[Choice]]:
     """What is expected of the judged checkpoints beforehand, and what was said of them since."""
-    judged = pool.judged(db, project) if judged is None else judged
-    single = [mark for mark in ratings.marks(db, project["id"]) if by(mark, rater) and mark["axis"] == "likeness"]
-    whole = [mark for mark in ratings.row_marks(db, project["id"]) if by(mark, rater) and mark["axis"] == "likeness"]
-    chosen = [choice for choice in ratings.choices(db, project["id"]) if by(choice, rater)]
+    judged = pool.judged(db, project)
+
+    def counts(event: Row) -> bool:
+        return rater in (None, event["rater"]) and (before is None or event["id"] < before)
+
+    single = [mark for mark in ratings.marks(db, project["id"]) if mark["axis"] == "likeness" and counts(mark)]
+    whole = [mark for mark in ratings.row_marks(db, project["id"]) if mark["axis"] == "likeness" and counts(mark)]
+    chosen = [choice for choice in ratings.choices(db, project["id"]) if counts(choice)]
     shown = asked.shown(db, {mark["first_item"] for mark in whole})
     ids = {mark["preview_id"] for mark in single}
     ids.update(*shown.values(), *(choice["previews"] for choice in chosen))
@@ -114,10 +134,6 @@ def said(
     }
     marks = picture_marks(single, at) + whole_marks(whole, shown, at)
     return expected(db, project, plan_of(db, project["id"]), judged), marks, compared(chosen, at)
-
-
-def by(event: Row, rater: str | None) -> bool:
-    return rater in (None, event["rater"])
 
 
 def picture_marks(rows: list[Row], at: Mapping[int, Picture]) -> list[Mark]:

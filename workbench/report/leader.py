@@ -20,6 +20,14 @@ from workbench.pictures.gallery import of_checkpoints
 from workbench.plans.plan import EvalPlan
 from workbench.views import mapped
 
+STANDINGS = {  # wording of best.Best -> beside its pictures
+    "best_leads": "leads",
+    "best_close": "ahead, too close to call",
+    "best_single": "ahead, by a single training",
+    "best_open": "ahead, how surely isn't known",
+    "best_alone": "the only one so far",
+}
+
 
 @dataclass(frozen=True)
 class Leader:
@@ -29,6 +37,7 @@ class Leader:
     headline: str
     sentences: tuple[str, ...]
     name: str
+    standing: str  # how far it is ahead, in a few words
     value: str
     interval: str
     about: str
@@ -38,8 +47,16 @@ class Leader:
 
 
 def leader_of(tables: Tables, plan: EvalPlan, elsewhere: bool) -> Leader | None:
-    """The leading pattern; of what was made elsewhere the leading checkpoint at its strength. None: nothing measured."""
+    """The leading pattern; of what was made elsewhere the leading checkpoint at its strength. None: no score yet."""
     return leading_cell(tables) if elsewhere else leading_pattern(tables, plan)
+
+
+def has_leader(tables: Tables, elsewhere: bool) -> bool:
+    """Whether :func:`leader_of` finds one, without its chart."""
+    if not elsewhere:
+        return best_so_far(tables) is not None
+    metric = next(iter(mapped(tables)), None)
+    return metric is not None and best_cell(tables, metric) is not None
 
 
 def leading_pattern(tables: Tables, plan: EvalPlan) -> Leader | None:
@@ -59,6 +76,7 @@ def leading_pattern(tables: Tables, plan: EvalPlan) -> Leader | None:
         f"Best so far: {found.label}",
         (verdict(found.wording, found.params),),
         found.label,
+        STANDINGS[found.wording],
         value_text(measured, value),
         interval({"metric": found.metric, "low": low, "high": high}),
         about,
@@ -84,6 +102,7 @@ def leading_cell(tables: Tables) -> Leader | None:
         first,
         tuple(more),
         f"{best.cell['label']}, {cell_name(best.cell['place'], best.strength)}",
+        "best so far" if not best.equals else f"best so far; {len(best.equals)} may be as good",
         value_text(measured, best.cell["value"]),
         ends(metric, best.cell),
         f"over {'seeds of one prompt' if best.by_seeds else 'prompts'}",

@@ -22,6 +22,8 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .7rem .3rem 0; bo
   min-width: 3.5rem; }
 thead th { color: var(--faint); font-weight: 600; }
 tbody th { font-weight: 600; min-width: 9rem; }
+.told td:last-child { min-width: 24rem; }
+th .sub { font-weight: 400; }
 .pictures td, .pictures th { border: 0; padding: .2rem .35rem .2rem 0; }
 .pictures img, .pictures .blank { display: block; width: 132px; height: 132px; object-fit: contain;
   background: var(--tile); border-radius: 4px; }
@@ -33,10 +35,12 @@ figure svg, figure > img { max-width: 100%; height: auto; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1.2rem; font-size: .9rem; margin: .4rem 0; }
 dt { color: var(--faint); } dd { margin: 0; overflow-wrap: anywhere; }
 @media (max-width: 620px) { dl { grid-template-columns: 1fr; } dd { margin-bottom: .4rem; } }
+@page { size: A4 landscape; margin: 12mm; }
 @media print {
   :root { color-scheme: light; --ink: #000; --paper: #fff; --faint: #444; --line: #bbb; --tile: #eee; }
   body { max-width: none; padding: 0; font-size: 10.5pt; }
-  .wide { overflow: visible; } table { font-size: 8pt; }
+  .wide { overflow: visible; } table { font-size: 7.5pt; width: 100%; }
+  th, td, tbody th, .told td:last-child { min-width: 0; padding-right: .3rem; overflow-wrap: anywhere; }
   .pictures img, .pictures .blank { width: 84px; height: 84px; } .pictures thead th { max-width: 84px; }
   h2, h3 { break-after: avoid; } tr, figure, .verdict { break-inside: avoid; }
 }
@@ -62,7 +66,8 @@ def section(title: str, *inner: str) -> str:
 
 def text(words: str, kind: str = "") -> str:
     """A paragraph; nothing where there are no words."""
-    return f"<p{f' class="{kind}"' if kind else ''}>{escape(words)}</p>" if words else ""
+    opening = f'<p class="{kind}">' if kind else "<p>"
+    return f"{opening}{escape(words)}</p>" if words else ""
 
 
 def facts(rows: Iterable[tuple[str, str]]) -> str:
@@ -70,14 +75,19 @@ def facts(rows: Iterable[tuple[str, str]]) -> str:
     return f"<dl>{''.join(f'<dt>{escape(name)}</dt><dd>{escape(said)}</dd>' for name, said in rows)}</dl>"
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table whose first column heads its rows; wider than the page it scrolls by itself."""
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "plain") -> str:
+    """A table whose first column heads its rows; wider than the page it scrolls by itself.
+
+    ``kind``: "told" where the last column holds sentences.
+    """
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
     body = "\n".join(
         f'<tr><th scope="row">{escape(first)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in rest)}</tr>'
         for first, *rest in rows
     )
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>'
+    return (
+        f'<div class="wide"><table class="{kind}"><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>'
+    )
 
 
 def figure(inner: str, caption: str = "") -> str:
