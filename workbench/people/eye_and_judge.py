@@ -282,7 +282,8 @@ def group_words(table: pd.DataFrame, what: str) -> list[str]:
     ]
     chance = f"{looked} were looked at; by chance alone fewer than one in 20 would stand out."
     if not said:
-        return [f"No {what} stands out: nowhere do people and the judge part beyond what prompts differ by."]
+        n = counted(int(table["n"].sum()), "rated picture")
+        return [f"No {what} stands out so far, by {n}: none parts people and judge by more than prompts differ anyway."]
     return [*said, chance] if looked > 1 else said
 
 
