@@ -14,7 +14,7 @@ from filled_ratings import asked_of, judged_pictures
 from one_sitting import asking
 from overheard import Overheard
 from planted import OF_PATTERN, SEEDS, TEXTS, leaks, plant, png_chunks, varint, webp_chunks
-from test_launch import free_port, start
+from serving import serving
 
 from db import library, sittings
 from workbench.rating import pool
@@ -48,19 +48,10 @@ def planted(tmp_path_factory):
         yield plant(tmp_path_factory.mktemp("blind"), patch)
 
 
-def served(home):
-    port = free_port()
-    process = start(home, port)
-    assert "Workbench" in process.stdout.readline()
-    return process, f"http://127.0.0.1:{port}"
-
-
 @pytest.fixture(scope="module")
 def site(planted):
-    process, address = served(planted.filled.ws.home)
-    yield address
-    process.stdin.close()
-    process.wait(20)
+    with serving(planted.filled.ws.home) as address:
+        yield address
 
 
 def new_sitting(planted, mode, rater):
@@ -286,12 +277,12 @@ EVERYWHERE = (
 def test_no_page_sends_a_picture_that_waits(tmp_path, monkeypatch, page):
     """Neither its address nor, under another one, its token; of the last seed pictures are shown freely."""
     planted = plant(tmp_path, monkeypatch)
-    db, process, address = planted.filled.db, *served(planted.filled.ws.home)
+    db = planted.filled.db
     project = library.project(db, planted.filled.project_id)
     held = pool.held_back_tokens(db, project, "me")
     assert len(held) >= 30
     sent, pictures = [], 0
-    try:
+    with serving(planted.filled.ws.home) as address:
         for path in EVERYWHERE:
             tab = page.context.new_page()
             heard = Overheard(tab)
@@ -306,9 +297,6 @@ def test_no_page_sends_a_picture_that_waits(tmp_path, monkeypatch, page):
             sent += [data for _, data in heard.heard]
             pictures += len(heard.pictures)
             tab.close()
-    finally:
-        process.stdin.close()
-        process.wait(20)
     shown = {token for token in tokens_of(db) if any(token.encode() in data for data in sent)}
     assert pictures >= 10 and len(shown) >= 20
     assert not shown & held

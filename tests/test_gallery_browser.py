@@ -9,26 +9,17 @@ from filled import fill
 from filled_many import fill_many
 from measure_gallery import measure
 from PIL import Image
-from test_launch import free_port, start
+from serving import serving
 
 pytestmark = pytest.mark.browser
 SLOW_MS = 3000  # docs/speed.md has real figures; shared machines of a CI are slower and uneven
 ALL_TRANSFORMS = "images => [...new Set(images.map(image => getComputedStyle(image).transform))]"
 
 
-def served(home):
-    port = free_port()
-    process = start(home, port)
-    assert "Workbench" in process.stdout.readline()
-    return process, f"http://127.0.0.1:{port}"
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    process, address = served(fill(tmp_path_factory.mktemp("gallery"), rated=False).ws.home)
-    yield address
-    process.stdin.close()
-    process.wait(20)
+    with serving(fill(tmp_path_factory.mktemp("gallery"), rated=False).ws.home) as address:
+        yield address
 
 
 def compare(page, site):
@@ -164,11 +155,7 @@ def test_a_difference_is_what_the_legend_says(site, page):
 
 
 def test_a_thousand_previews_are_there_at_once(tmp_path, page):
-    process, address = served(fill_many(tmp_path).ws.home)
-    try:
+    with serving(fill_many(tmp_path).ws.home) as address:
         first, warm = measure(page, address, clicks=3)
-    finally:
-        process.stdin.close()
-        process.wait(20)
     assert first["pictures"] >= 8
     assert statistics.median(one["painted"] for one in warm) < SLOW_MS

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from filled import PLAN, UPDATES, add_life, add_ratings, fill
 from PIL import Image, ImageFilter
+from serving import serving
 from streamlit.testing.v1 import AppTest
-from test_launch import free_port, start
 
 from db import library, results, runs, sittings
 from trainer.config import parse_config
@@ -664,12 +664,8 @@ print([name for name in heavy if name in sys.modules])
 @pytest.fixture
 def site(full):
     """The app over a full workspace: its address."""
-    port = free_port()
-    process = start(full.ws.home, port)
-    assert "Workbench" in process.stdout.readline()
-    yield f"http://127.0.0.1:{port}"
-    process.stdin.close()
-    process.wait(20)
+    with serving(full.ws.home) as address:
+        yield address
 
 
 @pytest.mark.browser

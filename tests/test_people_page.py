@@ -6,7 +6,7 @@ import shutil
 import pytest
 from filled import fill
 from filled_ratings import add_all_ratings
-from test_launch import free_port, start
+from serving import serving
 from test_pages import go, no_error, open_app, press, words
 
 from workbench.findings.preview_table import preview_table
@@ -174,12 +174,8 @@ def test_a_run_in_the_bin_is_left_out(rated, monkeypatch, tmp_path):
 
 @pytest.fixture(scope="module")
 def site(rated):
-    port = free_port()
-    process = start(rated.ws.home, port)
-    assert "Workbench" in process.stdout.readline()
-    yield f"http://127.0.0.1:{port}"
-    process.stdin.close()
-    process.wait(20)
+    with serving(rated.ws.home) as address:
+        yield address
 
 
 @pytest.mark.browser

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 from filled_many import fill_many
-from test_launch import ROOT, free_port
-from test_rate_browser import rate, served
+from serving import serving
+from test_launch import ROOT
+from test_rate_browser import IN_TURN, rate
 
 from db import library, ratings, results, sittings
 from workbench.rating import sitting
@@ -25,29 +26,6 @@ AT_ONCE = """keys => {
 SLOW_MS = 150  # docs/rating.md has real figures; shared machines of a CI are slower and uneven
 MODES = {"sheet": 8, "pair": 2, "best_worst": 6}  # pictures of an item
 FACE = '{"face_px": 33.0, "box": [40, 20, 88, 84], "nearest_reference_photo": 1}'
-# From the key to the frame after the next pictures were painted, for keys that make one answer.
-IN_TURN = """async ([keys, n]) => {
-    const root = [...document.querySelectorAll('*')].map(one => one.shadowRoot?.querySelector('.rate')).find(Boolean);
-    const images = () => [...root.querySelectorAll('.show .stage img')];
-    const frame = () => new Promise(requestAnimationFrame);
-    const took = [];
-    for (let i = 0; i < n; i += 1) {
-        const before = images()[0], from = performance.now();
-        for (const key of keys) document.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}));
-        await new Promise((done) => {
-            const watch = new MutationObserver(() => {
-                if (images().length && images()[0] !== before) { watch.disconnect(); done(); }
-            });
-            watch.observe(root, {childList: true, subtree: true});
-        });
-        await Promise.all(images().map((image) => image.decode()));
-        await frame();
-        await frame();
-        took.push(performance.now() - from);
-        await new Promise((done) => setTimeout(done, 150));
-    }
-    return took;
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +37,8 @@ def filled(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def site(filled):
-    port = free_port()
-    process = served(filled.ws.home, port)
-    yield f"http://127.0.0.1:{port}"
-    process.stdin.close()
-    process.wait(20)
+    with serving(filled.ws.home) as address:
+        yield address
 
 
 def asked_in(filled, mode):

@@ -84,13 +84,13 @@ create trigger ratings_never_change before update on ratings
     begin select raise(abort, 'ratings are append-only: write an undo event'); end;
 create trigger ratings_never_go before delete on ratings
     begin select raise(abort, 'ratings are append-only: write an undo event'); end;
+create trigger revision_ratings after insert on ratings
+    begin update meta set value = value + 1 where key = 'revision'; end;
 create trigger items_never_change before update on rating_items
     begin select raise(abort, 'what a sitting asks is fixed when it begins'); end;
 create trigger items_never_go before delete on rating_items
     begin select raise(abort, 'what a sitting asks is fixed when it begins'); end;
 """
-
-SITTING_EVENTS = {"revision_ratings": "insert on ratings"}  # what moves the revision, by the name of its trigger
 
 
 @migrations()
@@ -98,7 +98,3 @@ def sittings(db: Database) -> None:
     """Sittings, what they ask, choices and flags beside marks."""
     for statement in statements(SITTINGS):
         db.conn.execute(statement)
-    for name, event in SITTING_EVENTS.items():
-        db.conn.execute(
-            f"create trigger {name} after {event} begin update meta set value = value + 1 where key = 'revision'; end"
-        )

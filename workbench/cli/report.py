@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from workbench.cli.results import held_back, who_rates
+from workbench.cli.results import held_back, hold_back_options, who_rates
 from workbench.cli.shared import Args, Verbs
 from workbench.words import megabytes
 from workbench.workspace import Workspace
@@ -20,17 +20,7 @@ def add(verb: Verbs) -> None:
     )
     report.add_argument("file", type=Path, metavar="FILE", help="where to write it: .html, .zip or .png")
     report.add_argument("--with-photos", action="store_true", help="show the real reference photos too (html only)")
-    choice = report.add_mutually_exclusive_group()
-    choice.add_argument(
-        "--hide-from",
-        metavar="RATER",
-        help="leave blank what waits to be rated by this person (default: who rated here last, else 'me')",
-    )
-    choice.add_argument(
-        "--show-to",
-        metavar="RATER",
-        help="show what waits to be rated by this person, who can't rate it blind then and isn't asked about it",
-    )
+    hold_back_options(report)
 
 
 def report_verb(ws: Workspace, args: Args) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from argparse import ArgumentParser
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,12 @@ def add(verb: Verbs) -> None:
     sheet = verb("sheet", sheet_verb, "all patterns in one picture", project=True)
     sheet.add_argument("file", type=Path, metavar="FILE.png", help="where to write it")
     sheet.add_argument("--seeds", type=int, nargs="+", help="preview seeds (default: the plan's last)")
-    choice = sheet.add_mutually_exclusive_group()
+    hold_back_options(sheet)
+
+
+def hold_back_options(parser: ArgumentParser) -> None:
+    """Whose waiting pictures are left blank, or shown all the same."""
+    choice = parser.add_mutually_exclusive_group()
     choice.add_argument(
         "--hide-from",
         metavar="RATER",
