@@ -16,7 +16,7 @@ from pages._projects import demo_button, new_project
 from pages._report import downloads
 from pages._sources import problem_list
 from workbench import views
-from workbench.charting import charts
+from workbench.charting.training_chart import score_by_checkpoint
 from workbench.findings.best import best_so_far
 from workbench.findings.verdicts import verdict
 from workbench.next_step import next_step
@@ -106,7 +106,7 @@ def best(db: Database, project: dict[str, Any]) -> None:
     grid = gallery.preview_grid(chosen, plan, shared.held_back(db, project, "reveal on home", chosen["token"]))
     picture_grid(shared.with_reference(db, project, grid), 128, None, "best")
     st.caption(tables.metric(found.metric).meaning)
-    chart = charts.score_by_checkpoint(tables.checkpoints, found.metric, labels=tables.labels)
+    chart = score_by_checkpoint(tables.checkpoints, found.metric, labels=tables.labels)
     st.altair_chart(chart, height=chart.height)
 
 

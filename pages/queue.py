@@ -9,7 +9,7 @@ from sqlite_utils import Database
 from pages import _shared as shared
 from pages._pictures import picture_grid
 from workbench import sentences, views
-from workbench.charting import charts
+from workbench.charting.loss_curve import loss_curve
 from workbench.keeping import bin
 from workbench.pictures import gallery
 from workbench.plans.plan import plan_of
@@ -155,7 +155,7 @@ def detail(run: dict[str, Any]) -> None:
     loss, log = st.columns(2)
     with loss:
         if points:
-            st.altair_chart(charts.loss_curve(points), key=f"loss-{run['id']}", height=280)
+            st.altair_chart(loss_curve(points), key=f"loss-{run['id']}", height=280)
         else:
             st.caption("No loss yet.")
     with log:

@@ -11,7 +11,7 @@ from pages._checkpoints import checkpoint_measurements
 from pages._pictures import picture_grid, show_preview
 from pages._settings import one_change
 from workbench import sentences, views
-from workbench.charting import charts
+from workbench.charting.loss_curve import loss_curve
 from workbench.keeping import bin
 from workbench.pictures import gallery
 from workbench.plans.plan import plan_of
@@ -193,7 +193,7 @@ pictures()
 points = run_log.losses(ws, run["id"])
 if points:
     st.subheader("Loss")
-    st.altair_chart(charts.loss_curve(points), height=300)
+    st.altair_chart(loss_curve(points), height=300)
 checkpoint_measurements(db, run["id"])
 checkpoints()
 st.subheader("Settings")

@@ -7,10 +7,13 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from workbench.charting import charts
 from workbench.charting.chart_parts import COLOURS, GREY, LEGEND_ROW_PX, by_pattern, height_for
+from workbench.charting.contrast_chart import contrast_chart
+from workbench.charting.loss_curve import loss_curve
 from workbench.charting.people_chart import correlation_words, people_chart
 from workbench.charting.rank_chart import mark_chart, rank_chart
+from workbench.charting.setting_chart import score_by_setting
+from workbench.charting.training_chart import score_by_checkpoint
 from workbench.findings.analysis import tables
 from workbench.findings.contrast import contrast_table
 from workbench.findings.metrics import METRICS
@@ -52,7 +55,7 @@ def notes(spec):
 
 
 def test_a_setting_s_chart_has_a_point_per_run_and_a_mean_with_its_interval_per_pattern(read):
-    spec = charts.score_by_setting(read, "learning_rate", "likeness").to_dict()
+    spec = score_by_setting(read, "learning_rate", "likeness").to_dict()
     points, bars = layer(spec, type="point", filled=True), layer(spec, type="rule")
     assert len(rows_of(spec, points)) == 6
     means = {row["label"]: row for row in rows_of(spec, bars)}
@@ -63,7 +66,7 @@ def test_a_setting_s_chart_has_a_point_per_run_and_a_mean_with_its_interval_per_
 
 def test_rates_are_on_a_log_axis_with_their_unit_and_names_are_categories(read):
     def x(setting):
-        spec = charts.score_by_setting(read, setting, "likeness").to_dict()
+        spec = score_by_setting(read, setting, "likeness").to_dict()
         return layer(spec, type="point", filled=True)["encoding"]["x"]
 
     rate = x("learning_rate")
@@ -73,18 +76,18 @@ def test_rates_are_on_a_log_axis_with_their_unit_and_names_are_categories(read):
 
 
 def test_the_chart_says_which_patterns_differ_in_this_setting_only(read):
-    spec = charts.score_by_setting(read, "alpha", "likeness").to_dict()
+    spec = score_by_setting(read, "alpha", "likeness").to_dict()
     assert "Differ only in alpha (dashed lines): baseline / alpha 1." in notes(spec)
     assert "3 degrees of freedom" in notes(spec)
     line = rows_of(spec, layer(spec, type="line"))
     assert sorted(row["value"] for row in line) == [1, 16]
-    confounded = charts.score_by_setting(read, "dim", "likeness").to_dict()
+    confounded = score_by_setting(read, "dim", "likeness").to_dict()
     assert "may come from another setting" in notes(confounded)
 
 
 def test_runs_where_the_setting_has_no_effect_are_named_and_not_drawn(read, shared):
     inert = {**read.settings, shared.pattern_ids[2]: {"alpha": 16.0}}
-    spec = charts.score_by_setting(replace(read, settings=inert), "learning_rate", "likeness").to_dict()
+    spec = score_by_setting(replace(read, settings=inert), "learning_rate", "likeness").to_dict()
     assert {row["label"] for row in rows_of(spec, layer(spec, type="point", filled=True))} == {
         "baseline",
         "alpha 1",
@@ -93,7 +96,7 @@ def test_runs_where_the_setting_has_no_effect_are_named_and_not_drawn(read, shar
 
 
 def test_the_checkpoint_chart_has_a_line_per_run_and_the_ends_of_the_scale(read):
-    spec = charts.score_by_checkpoint(read.checkpoints, "likeness", labels=read.labels).to_dict()
+    spec = score_by_checkpoint(read.checkpoints, "likeness", labels=read.labels).to_dict()
     thin = layer(spec, type="line", strokeWidth=1)
     assert thin["encoding"]["detail"]["field"] == "run_id" and len(rows_of(spec, thin)) == 12
     named = {
@@ -108,12 +111,12 @@ def test_the_checkpoint_chart_has_a_line_per_run_and_the_ends_of_the_scale(read)
 def test_without_photos_of_other_people_no_chart_speaks_of_strangers(read):
     none = read.checkpoints.assign(zero="cosine 0")
     apart = replace(read, checkpoints=none, previews=read.previews.assign(zero="cosine 0"))
-    rules = json.dumps(charts.score_by_checkpoint(none, "likeness").to_dict())
+    rules = json.dumps(score_by_checkpoint(none, "likeness").to_dict())
     assert "0 = cosine 0 (no photos of other people were given)" in rules
     for chart in (
-        charts.score_by_checkpoint(none, "likeness"),
-        charts.score_by_setting(apart, "alpha", "likeness"),
-        charts.contrast_chart(contrast_table(apart, "likeness")),
+        score_by_checkpoint(none, "likeness"),
+        score_by_setting(apart, "alpha", "likeness"),
+        contrast_chart(contrast_table(apart, "likeness")),
         eye_chart(apart),
     ):
         drawn = json.dumps(chart.to_dict())
@@ -122,20 +125,20 @@ def test_without_photos_of_other_people_no_chart_speaks_of_strangers(read):
 
 
 def test_only_the_likeness_chart_has_strangers_and_real_photos(read):
-    spec = charts.score_by_checkpoint(read.checkpoints, "clip_t", "images_seen").to_dict()
+    spec = score_by_checkpoint(read.checkpoints, "clip_t", "images_seen").to_dict()
     assert "strangers" not in json.dumps(spec["datasets"])
     assert layer(spec, strokeWidth=3)["encoding"]["x"]["title"] == "images seen"
 
 
 def test_the_interval_stands_at_the_last_checkpoint_only(read):
-    spec = charts.score_by_checkpoint(read.checkpoints, "likeness").to_dict()
+    spec = score_by_checkpoint(read.checkpoints, "likeness").to_dict()
     bars = next(one for one in spec["layer"] if mark(one)["type"] == "rule" and "y2" in one["encoding"])
     assert {row["updates"] for row in rows_of(spec, bars)} == {120}
 
 
 def test_the_forest_has_a_row_per_pair_its_interval_and_the_noise_floor(read, shared):
     table = contrast_table(read, "likeness")
-    spec = charts.contrast_chart(table).to_dict()
+    spec = contrast_chart(table).to_dict()
     points = layer(spec, type="point", filled=True)
     rows = rows_of(spec, points)
     assert [row["row"] for row in rows] == ["alpha: 16 → 1", "learning rate: 0.002 → 0.006"]
@@ -150,7 +153,7 @@ def test_the_forest_has_a_row_per_pair_its_interval_and_the_noise_floor(read, sh
 def test_a_pair_without_a_difference_says_so_in_words(read):
     table = contrast_table(read, "likeness")
     table = table.assign(diff=[math.nan, -3.0], wording=["wrecked", "cannot_tell"], wrecked=["'alpha 1'", ""])
-    spec = charts.contrast_chart(table).to_dict()
+    spec = contrast_chart(table).to_dict()
     text = layer(spec, type="text")
     [words] = rows_of(spec, text)
     assert (words["verdict"], words["change"]) == ("a run is wrecked", "alpha: 16 → 1")
@@ -159,7 +162,7 @@ def test_a_pair_without_a_difference_says_so_in_words(read):
 
 def test_a_pair_without_a_difference_keeps_its_place(read):
     table = contrast_table(read, "likeness").assign(diff=[math.nan, -3.0], low=[math.nan, -8.0], noise=[math.nan, 9.0])
-    spec = charts.contrast_chart(table).to_dict()
+    spec = contrast_chart(table).to_dict()
     assert layer(spec, type="text")["encoding"]["y"]["sort"] == ["alpha: 16 → 1", "learning rate: 0.002 → 0.006"]
 
 
@@ -170,23 +173,23 @@ def test_a_wrecked_run_that_has_no_point_is_named_under_the_chart(read, shared):
     )
     wrecked = replace(read, checkpoints=table, runs=table.loc[read.runs.index])
     for chart in (
-        charts.score_by_setting(wrecked, "alpha", "likeness"),
-        charts.score_by_checkpoint(table, "likeness"),
+        score_by_setting(wrecked, "alpha", "likeness"),
+        score_by_checkpoint(table, "likeness"),
     ):
         assert "No point where a run is wrecked, without a face to measure: alpha 1." in notes(chart.to_dict())
-    assert "wrecked" not in notes(charts.score_by_checkpoint(table, "clip_t").to_dict())
+    assert "wrecked" not in notes(score_by_checkpoint(table, "clip_t").to_dict())
 
 
 def test_a_missing_interval_is_called_none_in_the_tooltip_and_not_zero(read):
     table = contrast_table(read, "likeness").assign(low=[math.nan, -7.97], high=[math.nan, 1.97])
-    rows = rows_of_forest(charts.contrast_chart(table).to_dict())
+    rows = rows_of_forest(contrast_chart(table).to_dict())
     assert [row["interval"] for row in rows] == ["none", "-8.0 to +2.0"]
 
 
 def test_the_same_change_on_two_baselines_keeps_two_rows(read):
     table = contrast_table(read, "likeness")
     twice = pd.concat([table, table.assign(label_a="other baseline")], ignore_index=True)
-    rows = rows_of_forest(charts.contrast_chart(twice).to_dict())
+    rows = rows_of_forest(contrast_chart(twice).to_dict())
     assert len({row["row"] for row in rows}) == 4
 
 
@@ -234,25 +237,25 @@ def test_the_rank_correlation_is_spearman_s():
 
 
 def test_the_loss_curve_has_a_running_median_and_few_enough_points():
-    spec = charts.loss_curve([(update, 9.0 if update == 50 else 1.0) for update in range(1, 20_001)]).to_dict()
+    spec = loss_curve([(update, 9.0 if update == 50 else 1.0) for update in range(1, 20_001)]).to_dict()
     rows = rows_of(spec, layer(spec, strokeWidth=2))
     assert len(rows) <= 1000 and {row["median"] for row in rows} == {1.0}  # one spike does not move it
 
 
 def test_charts_without_data_can_be_drawn(empty):
     for chart in (
-        charts.score_by_setting(empty, "alpha", "likeness"),
-        charts.score_by_checkpoint(empty.checkpoints, "likeness"),
-        charts.contrast_chart(contrast_table(empty, "likeness")),
+        score_by_setting(empty, "alpha", "likeness"),
+        score_by_checkpoint(empty.checkpoints, "likeness"),
+        contrast_chart(contrast_table(empty, "likeness")),
         eye_chart(empty),
-        charts.loss_curve([]),
+        loss_curve([]),
     ):
         assert chart.to_dict()["layer"]
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_every_axis_names_its_metric_unit_and_direction(read, metric):
-    spec = charts.score_by_checkpoint(read.checkpoints, metric).to_dict()
+    spec = score_by_checkpoint(read.checkpoints, metric).to_dict()
     title = " ".join(layer(spec, strokeWidth=3)["encoding"]["y"]["title"])
     assert METRICS[metric].label in title and METRICS[metric].better in title
     assert METRICS[metric].unit in title
@@ -274,7 +277,7 @@ def test_a_legend_of_many_patterns_takes_nothing_from_the_plot():
 def test_a_chart_grows_with_its_legend(read):
     one = read.checkpoints[read.checkpoints["label"] == read.checkpoints["label"].dropna().iloc[0]]
     many = pd.concat([one.assign(label=f"pattern {n}", pattern_id=n) for n in range(9)])
-    heights = [charts.score_by_checkpoint(rows, "likeness").to_dict()["height"] for rows in (one, many)]
+    heights = [score_by_checkpoint(rows, "likeness").to_dict()["height"] for rows in (one, many)]
     assert heights[1] - heights[0] == 2 * LEGEND_ROW_PX
 
 
@@ -289,4 +292,4 @@ def test_words_on_charts_read_on_light_and_on_dark(read):
     grey = luminance(GREY)
     assert min((1 + 0.05) / (grey + 0.05), (grey + 0.05) / (luminance("#1e1e1e") + 0.05)) > 3
     assert luminance(COLOURS[0]) > luminance("#1e1e1e") + 0.1
-    assert charts.loss_curve([(1, 0.1)]).to_dict()["config"]["background"] == "transparent"
+    assert loss_curve([(1, 0.1)]).to_dict()["config"]["background"] == "transparent"

@@ -8,20 +8,11 @@ import pytest
 from filled import PLAN, add_run, fill
 
 from workbench.findings.analysis import Tables, tables
-from workbench.findings.contrast import (
-    Noise,
-    Paired,
-    contrast_table,
-    distinct,
-    noise_floor,
-    paired,
-    params,
-    t_interval,
-    t_quantile,
-    wording,
-)
+from workbench.findings.contrast import Paired, contrast_table, distinct, paired, params, wording
 from workbench.findings.family import Family, critical
+from workbench.findings.intervals import t_interval, t_quantile
 from workbench.findings.metrics import METRICS
+from workbench.findings.noise import Noise, noise_floor
 from workbench.findings.verdicts import VERDICTS, exploratory, verdict
 from workbench.sweep.patterns import Contrast
 

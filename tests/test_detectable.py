@@ -8,7 +8,7 @@ import pytest
 from filled import PLAN, REAL, STRANGERS, fill
 
 from db import library
-from workbench.findings.contrast import t_interval
+from workbench.findings.intervals import t_interval
 from workbench.plans.detectable import (
     POWER,
     TRAIN_SEEDS,
@@ -157,7 +157,7 @@ def test_so_it_is_with_the_spread_read_from_stored_scores(drawn):
 
 def test_settings_of_that_distance_are_found_in_four_of_five_draws():
     """The rule of workbench.findings.contrast.Noise.half_width, with the sd of many trained twice."""
-    from workbench.findings.contrast import Noise
+    from workbench.findings.noise import Noise
 
     noise = Noise(sd=4.0, df=29, n_patterns=29, n_wrecked=0)
     size = smallest(noise.sd, TRAIN_SEEDS, noise.df, arms=2)

@@ -18,7 +18,8 @@ from db import library, sittings
 from trainer.config import TrainConfig
 from workbench.cli import main
 from workbench.findings.analysis import tables
-from workbench.findings.contrast import contrast_table, noise_floor
+from workbench.findings.contrast import contrast_table
+from workbench.findings.noise import noise_floor
 from workbench.pictures.contact_sheet import EMPTY
 from workbench.plans.plan import EvalPlan
 from workbench.projects import add_project

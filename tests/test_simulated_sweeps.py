@@ -10,7 +10,8 @@ import pytest
 
 from workbench.findings import sweeps_simulated
 from workbench.findings.analysis import ranked_patterns
-from workbench.findings.contrast import contrast_table, noise_floor
+from workbench.findings.contrast import contrast_table
+from workbench.findings.noise import noise_floor
 from workbench.findings.simulated_words import section
 from workbench.findings.sweeps_simulated import (
     ANSWERS,

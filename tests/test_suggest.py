@@ -12,7 +12,7 @@ from trainer.config import TrainConfig
 from workbench.findings import suggest, suggest_words
 from workbench.findings.analysis import tables
 from workbench.findings.candidates import Candidate, Sweep, Training, added_up, beyond, cells, changed, corners
-from workbench.findings.contrast import Noise
+from workbench.findings.noise import Noise
 from workbench.findings.suggest import Advice, Belief, Suggestion, in_order, knowledge_gradient
 from workbench.running import queue
 from workbench.sweep import patterns

@@ -7,8 +7,9 @@ from one_sitting import asking
 from db import library, results, runs
 from trainer.config import TrainConfig
 from workbench.findings.analysis import tables
-from workbench.findings.contrast import contrast_table, noise_floor
+from workbench.findings.contrast import contrast_table
 from workbench.findings.matrix import matrix
+from workbench.findings.noise import noise_floor
 from workbench.findings.preview_table import preview_table
 from workbench.pictures import gallery
 from workbench.plans.missing import fill_jobs

@@ -20,8 +20,9 @@ from workbench.charting.chart_parts import (
     wrecked_note,
 )
 from workbench.findings.analysis import Tables
-from workbench.findings.contrast import Noise, noise_floor, shown
+from workbench.findings.contrast import shown
 from workbench.findings.metrics import Metric
+from workbench.findings.noise import Noise, noise_floor
 from workbench.sweep.patterns import Contrast
 from workbench.sweep.settings import field
 

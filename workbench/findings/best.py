@@ -8,8 +8,10 @@ from typing import Any
 import pandas as pd
 
 from workbench.findings.analysis import Tables, of_role, ranked_patterns
-from workbench.findings.contrast import cell_means, noise_floor, t_interval, told_apart, trainings
+from workbench.findings.contrast import cell_means, trainings
+from workbench.findings.intervals import t_interval, told_apart
 from workbench.findings.metrics import METRICS
+from workbench.findings.noise import noise_floor
 
 LEADERS = 3  # patterns at most that are looked at on fresh seeds
 

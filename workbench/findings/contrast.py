@@ -1,22 +1,22 @@
 """Is a difference between two patterns more than chance? Paired differences and the noise of seeds alone."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
-from workbench.findings.analysis import Tables, last_checkpoints, newest_runs, of_role
+from workbench.findings.analysis import Tables, of_role
 from workbench.findings.family import Compared, Standing, standings
+from workbench.findings.intervals import TINY, t_interval, told_apart
 from workbench.findings.metrics import METRICS
+from workbench.findings.noise import Noise, noise_floor
 from workbench.findings.verdicts import verdict, wrecked_labels
 from workbench.sentences import setting as about_setting
 from workbench.sweep.patterns import Contrast
 from workbench.sweep.settings import value_text
 
-CONFIDENCE = 0.95
-TINY = 1e-9  # below this a spread is rounding
 CELL = ["prompt", "seed", "strength"]
 CONTRAST_COLUMNS = [
     "metric",
@@ -47,23 +47,6 @@ CONTRAST_COLUMNS = [
 
 
 @dataclass(frozen=True)
-class Noise:
-    """How far two trainings with nothing but another seed lie apart: the floor under every claim."""
-
-    sd: float  # of one run, in the metric's unit
-    df: int
-    n_patterns: int
-    n_wrecked: int  # runs left apart
-
-    def half_width(self, n_a: int, n_b: int | None = None) -> float:
-        """Half of the 95 % interval of a mean of ``n_a`` runs, or of its difference to a mean of ``n_b``.
-
-        t(df) x sd x sqrt(1 / n_a + 1 / n_b): the two-sample t interval with a pooled variance (Fisher 1925).
-        """
-        return t_quantile(self.df) * self.sd * math.sqrt(1 / n_a + (1 / n_b if n_b else 0))
-
-
-@dataclass(frozen=True)
 class Paired:
     """Pattern b against pattern a on the same cells. ``diff`` > 0: b has the higher value."""
 
@@ -89,35 +72,6 @@ class Paired:
     @property
     def prompts(self) -> int:
         return len(self.per_prompt)
-
-
-def t_quantile(df: int) -> float:
-    """Two-sided 95 % quantile of Student's t."""
-    from scipy.special import stdtrit  # scipy.stats would take ten times as long to import
-
-    return float(stdtrit(df, 0.5 + CONFIDENCE / 2))
-
-
-def noise_floor(table: pd.DataFrame, metric: str) -> Noise | None:
-    """Pooled standard deviation of a metric between training seeds.
-
-    None where nothing was trained twice, or where the metric never moved (a face in every picture): that
-    tells nothing of how far it can move.
-
-    sd = sqrt(sum((n_i - 1) s_i^2) / sum(n_i - 1)) over groups i of runs with the same settings in force and
-    photos (the pooled variance of a one-way analysis of variance). ``table``: the checkpoint table; the
-    last checkpoint of each run counts. Wrecked runs are left apart. Two patterns that train the very same
-    LoRA count as one, and one training that was done twice counts once.
-    """
-    last = last_checkpoints(table)
-    sound = newest_runs(last[~last["wrecked"]], ["replicate", "train_seed"]).dropna(subset=[metric])
-    spread = sound.groupby("replicate")[metric].agg(["count", "var"])
-    spread = spread[spread["count"] > 1]
-    df = int((spread["count"] - 1).sum())
-    sd = math.sqrt(((spread["count"] - 1) * spread["var"]).sum() / df) if df else 0.0
-    if sd < TINY:
-        return None
-    return Noise(sd, df, len(spread), int(last["wrecked"].sum()))
 
 
 def paired(tables: Tables, pattern_a: int, pattern_b: int, metric: str) -> Paired:
@@ -244,36 +198,6 @@ def with_texts(per_prompt: pd.DataFrame, previews: pd.DataFrame) -> pd.DataFrame
     table = per_prompt.rename_axis("prompt").reset_index()
     table.insert(1, "text", [texts.get(prompt) for prompt in table["prompt"]])
     return table
-
-
-def t_interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Mean and 95 % interval, mean +- t(n - 1) x sd / sqrt(n).
-
-    No interval below two values, nor where all are equal: a width of zero would claim that another prompt
-    can't differ, which no number of equal ones shows.
-    """
-    if not values:
-        return math.nan, math.nan, math.nan
-    mean = sum(values) / len(values)
-    if len(values) < 2:
-        return mean, math.nan, math.nan
-    variance = sum((value - mean) ** 2 for value in values) / (len(values) - 1)
-    if math.sqrt(variance) < TINY:
-        return mean, math.nan, math.nan
-    half = t_quantile(len(values) - 1) * math.sqrt(variance / len(values))
-    return mean, mean - half, mean + half
-
-
-def told_apart(gaps: Iterable[float]) -> bool:
-    """Whether the differences in several prompts say that there is one: their 95 % interval excludes 0.
-
-    One prompt's says nothing; one and the same difference in each of several prompts does.
-    """
-    each = [float(gap) for gap in gaps]
-    mean, low, high = t_interval(each)
-    if math.isnan(low):
-        return len(each) > 1 and abs(mean) > TINY
-    return not low <= 0 <= high
 
 
 def wording(result: Paired) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from workbench.elsewhere.names import LAST_EPOCH, THE_LAST
 from workbench.findings.analysis import WRECKED_BELOW, Tables, of_role
-from workbench.findings.contrast import t_interval, told_apart
+from workbench.findings.intervals import t_interval, told_apart
 from workbench.findings.metrics import METRICS
 from workbench.findings.shares import wilson
 

@@ -12,7 +12,7 @@ from trainer.config import TrainConfig
 from workbench.findings.analysis import Tables
 from workbench.findings.best import in_the_running
 from workbench.findings.candidates import Candidate, Sweep, cells, corners, replicate, steps
-from workbench.findings.contrast import Noise, noise_floor
+from workbench.findings.noise import Noise, noise_floor
 from workbench.running import queue
 from workbench.running.device import known_precisions
 from workbench.sweep import patterns

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from workbench.findings.analysis import Tables
-from workbench.findings.contrast import contrast_table, t_quantile
+from workbench.findings.contrast import contrast_table
 from workbench.findings.family import LEVEL, UNEVEN, Family, critical, holm, moderated, on_new_prompts
+from workbench.findings.intervals import t_quantile
 from workbench.findings.metrics import METRICS
 from workbench.sweep.patterns import Contrast
 

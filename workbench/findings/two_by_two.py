@@ -8,9 +8,11 @@ from typing import Any
 import pandas as pd
 
 from workbench.findings.analysis import Tables
-from workbench.findings.contrast import cell_means, noise_floor, shown, t_quantile
+from workbench.findings.contrast import cell_means, shown
 from workbench.findings.family import LEVEL, holm
+from workbench.findings.intervals import t_quantile
 from workbench.findings.metrics import METRICS
+from workbench.findings.noise import noise_floor
 from workbench.sentences import setting as about_setting
 from workbench.sweep.patterns import Contrast
 

@@ -10,7 +10,7 @@ from sqlite_utils import Database
 from db import library, runs
 from workbench.findings.analysis import WRECKED_BELOW, of_role, tables
 from workbench.findings.best import LEADERS, leaders
-from workbench.findings.contrast import told_apart
+from workbench.findings.intervals import told_apart
 from workbench.findings.metrics import METRICS
 from workbench.findings.preview_table import preview_table
 from workbench.plans.plan import EvalPlan

@@ -13,8 +13,9 @@ from sqlite_utils import Database
 from db import library
 from trainer import EMBEDDED_BASES
 from workbench.findings.analysis import checkpoint_table, of_role
-from workbench.findings.contrast import Noise, noise_floor, t_quantile
+from workbench.findings.intervals import t_quantile
 from workbench.findings.metrics import METRICS
+from workbench.findings.noise import Noise, noise_floor
 from workbench.findings.preview_table import preview_table
 from workbench.plans.plan import EvalPlan
 

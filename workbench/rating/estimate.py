@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.findings.contrast import t_quantile
+from workbench.findings.intervals import t_quantile
 
 Floats = NDArray[np.float64]
 Cell = tuple[int, int]  # prompt, seed

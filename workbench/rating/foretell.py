@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sqlite_utils import Database
 
-from workbench.findings.contrast import t_quantile
+from workbench.findings.intervals import t_quantile
 from workbench.rating.estimate import Estimate, Floats, difference_sd
 from workbench.rating.standing import known, leads
 

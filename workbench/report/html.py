@@ -13,9 +13,10 @@ from db import library, ratings, results, runs
 from trainer.effective import inert
 from workbench import views
 from workbench.bases import short
-from workbench.charting.charts import WORDINGS, contrast_chart
+from workbench.charting.contrast_chart import WORDINGS, contrast_chart
 from workbench.findings.analysis import Tables
-from workbench.findings.contrast import contrast_table, noise_floor
+from workbench.findings.contrast import contrast_table
+from workbench.findings.noise import noise_floor
 from workbench.findings.verdicts import exploratory
 from workbench.pictures import contact_sheet, gallery
 from workbench.plans.plan import EvalPlan, plan_of

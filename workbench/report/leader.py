@@ -8,8 +8,8 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from workbench.charting.charts import score_by_checkpoint
 from workbench.charting.map_chart import map_chart, notes
+from workbench.charting.training_chart import score_by_checkpoint
 from workbench.findings.analysis import Tables
 from workbench.findings.best import best_so_far
 from workbench.findings.epoch_map import base_value, best_cell, epoch_map, in_cells
