@@ -32,7 +32,11 @@ pages = {
         page("gallery", "Gallery", "grid_view"),
         page("scores", "Scores", "scoreboard"),
     ],
-    "Learn": [page("charts", "Charts", "bar_chart"), page("people", "People", "groups")],
+    "Learn": [
+        page("charts", "Charts", "bar_chart"),
+        page("recipes", "Recipes", "menu_book"),
+        page("people", "People", "groups"),
+    ],
 }
 current = st.navigation(pages)
 with st.sidebar:

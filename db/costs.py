@@ -20,6 +20,26 @@ def trainings(db: Database, device: str | None) -> list[Row]:
     )
 
 
+def of_checkpoints(db: Database, project_id: int) -> list[Row]:
+    """What the project's checkpoints took and what they came from.
+
+    checkpoint_id, seconds (of training until there), bytes, and of its whole run train_seconds and device; missing
+    where it was not measured, as in all that was made elsewhere.
+    """
+    return list(
+        db.query(
+            """
+            select c.id as checkpoint_id, c.seconds, nullif(c.bytes, 0) as bytes,
+                   case when r.origin is null then nullif(r.train_seconds, 0) end as train_seconds,
+                   case when r.origin is null then r.device end as device
+            from checkpoints c join runs r on r.id = c.run_id
+            where r.project_id = :project
+            """,
+            {"project": project_id},
+        )
+    )
+
+
 def files(db: Database) -> list[Row]:
     """LoRA files with the settings that decide their size: config, bytes; newest first."""
     return list(

@@ -314,6 +314,42 @@ def scores(db: Database, project_id: int, plan_id: int) -> list[Row]:
     )
 
 
+def made_cells(db: Database, project_id: int, plan_id: int) -> list[tuple[Any, ...]]:
+    """The previews of :func:`previews` as plain tuples, quick enough for every heartbeat: checkpoint_id (None = the
+    base row), base_model, clip_skip, prompt, seed, strength."""
+    return db.execute(
+        """
+        select v.checkpoint_id, v.base_model, v.clip_skip, v.prompt, v.seed, v.strength from previews v
+        left join checkpoints c on c.id = v.checkpoint_id left join runs r on r.id = c.run_id
+        where v.project_id = ? and v.plan_id = ? and r.deleted_at is null
+        """,
+        [project_id, plan_id],
+    ).fetchall()
+
+
+def without_score(
+    db: Database, project_id: int, plan_id: int, metric: str, judge_key: str | None, base_too: bool
+) -> int:
+    """How many previews have no score of a metric by a judge (None: no reason that is stored without one) yet.
+
+    ``base_too``: also of those that belong to no photos.
+    """
+    row = one(
+        db,
+        """
+        select count(*) as n from previews v
+        left join checkpoints c on c.id = v.checkpoint_id left join runs r on r.id = c.run_id
+        where v.project_id = :project and v.plan_id = :plan and r.deleted_at is null
+          and (:base_too or r.dataset_id is not null)
+          and not exists (
+            select 1 from scores s left join judges j on j.id = s.judge_id
+            where s.preview_id = v.id and s.metric = :metric and j.key is :key)
+        """,
+        {"project": project_id, "plan": plan_id, "metric": metric, "key": judge_key, "base_too": base_too},
+    )
+    return int(row["n"]) if row else 0
+
+
 def score_statuses(db: Database, project_id: int, plan_id: int) -> list[Row]:
     """What :func:`scores` has, without what was found: preview_id, metric, judge_id, judge_key, calibration_id, status.
 

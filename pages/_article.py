@@ -82,15 +82,3 @@ def act(work: Callable[[], article.Added]) -> None:
 
 def number_of(things: Sequence[object]) -> str:
     return f"{len(things)} pattern{'s' if len(things) != 1 else ''}"
-
-
-def author_marks(db: Database, project: dict[str, Any], setting: str) -> None:
-    """The author's marks over a setting: a table and a faint chart of their own, never one axis with our scores."""
-    rows = marks.over_setting(db, project["id"], setting)
-    if not rows:
-        return
-    with st.expander("The author's marks, beside ours", icon=":material/menu_book:"):
-        st.caption(shared.plain(article.MARKS_SENTENCE))
-        if any(row["author's mark"] and row["value"] for row in rows):
-            st.altair_chart(marks.marks_chart(rows, setting), height=300)
-        st.dataframe(rows, hide_index=True, column_config=COLUMNS)

@@ -1,49 +1,79 @@
 """A score over the values of one setting, or over what several settings make together."""
 
+import pandas as pd
 import streamlit as st
 
 from pages import _shared as shared
-from pages._article import author_marks
 from pages._view import View, behind, download, metric_choice, show
-from workbench.charting import checkpoint_charts
+from workbench.charting.derived_chart import at_last, derived_notes, score_by_derived
 from workbench.charting.setting_chart import score_by_setting
+from workbench.findings import derived
 from workbench.sweep import settings
+
+TOGETHER = "made by several settings together"
+OLD_VIEW = "Weight change"  # a view of its own once; links to it are still about
+
+
+def keep_old_links() -> None:
+    """Lead a link to the former view of the weight change to where it is now."""
+    if st.query_params.get("view") == OLD_VIEW and "view" not in st.session_state:
+        del st.query_params["view"]
+        st.session_state["view"] = "One setting"
+        st.session_state["setting"] = "weight_change"
 
 
 def by_setting(view: View) -> None:
-    """A score over the values of one setting."""
+    """A score over the values of one setting, or of what several make together."""
     tables = view.tables
     names = settings.varied(tables.settings)
-    if not names:
+    rows = derived.derived_table(tables)
+    axes = derived.offered(rows)
+    if not names and not axes:
         shared.nothing_yet(
             "All patterns have the same settings so far. Clone one and change something.",
             "patterns",
             "Clone one",
         )
+    titles = {name: settings.field(name).title for name in names}
+    titles |= {key: f"{derived.AXES[key].title} · {TOGETHER}" for key in axes}
     with st.container(horizontal=True):
-        titles = {name: settings.field(name).title for name in names}
-        setting = st.selectbox(
-            "Setting", names, format_func=titles.__getitem__, key="setting", bind="query-params", width=280
+        chosen = st.selectbox(
+            "Setting", titles, format_func=titles.__getitem__, key="setting", bind="query-params", width=420
         )
         metric = metric_choice(view)
-    picked = show(score_by_setting(tables, setting, metric), "by-setting")
+    if chosen in axes:
+        over_an_axis(view, rows, str(chosen), axes, metric)
+    else:
+        over_a_setting(view, str(chosen), metric)
+
+
+def over_a_setting(view: View, setting: str, metric: str) -> None:
+    """A point per run over the value of one setting."""
+    picked = show(score_by_setting(view.tables, setting, metric), "by-setting")
     runs = [point["run_id"] for point in picked]
-    last = tables.runs[tables.runs["run_id"].isin(runs)]
+    last = view.tables.runs[view.tables.runs["run_id"].isin(runs)]
     behind(view, "checkpoint_id", list(last["checkpoint_id"]), metric, "setting-pictures")
-    author_marks(view.db, view.project, setting)
-    download(tables.runs, "runs")
+    download(view.tables.runs, "runs")
 
 
-def by_weight_change(view: View) -> None:
-    """A score over how far the weights were moved."""
-    metric = metric_choice(view)
-    chart = checkpoint_charts.score_by_change(view.tables, metric)
-    if chart is None:
-        st.info(
-            "No checkpoint has both a score and a measured weight change. Runs that are trained from now on measure it."
+def over_an_axis(view: View, rows: pd.DataFrame, key: str, axes: list[str], metric: str) -> None:
+    """A point per run, or per checkpoint, over what several settings make together."""
+    axis, tables = derived.AXES[key], view.tables
+    last = at_last(tables, rows)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        every = axis.grows and st.toggle("Every checkpoint", key="every checkpoint", help="Not only the last ones.")
+        chosen = st.multiselect(
+            "In colour", sorted(set(rows["label"])), key="in colour", placeholder="the leading few", width=420
         )
+    if rows.dropna(subset=[key, metric]).empty:
+        st.info(f"No checkpoint has both a score and a measured {axis.label}.")
         return
-    st.caption("Alpha, rate, optimiser and updates all act through this: how far the LoRA moves the model's weights.")
-    ids = [point["checkpoint_id"] for point in show(chart, "by-weight-change")]
-    behind(view, "checkpoint_id", ids, metric, "weight-change-pictures")
-    download(view.tables.checkpoints, "checkpoints")
+    st.caption(f"{axis.meaning} Source: {axis.source}. {derived.NOT_MATCHED}")
+    order = derived.strongest(last, metric, axes)
+    if order:
+        st.markdown(shared.plain(derived.order_words(order, tables.metric(metric).label)))
+    chart = score_by_derived(tables, rows, key, metric, bool(every), chosen)
+    ids = [point["checkpoint_id"] for point in show(chart, "by-derived")]
+    st.caption(shared.plain(" ".join(derived_notes(tables, rows, key, metric, bool(every), chosen))))
+    behind(view, "checkpoint_id", ids, metric, "derived-pictures")
+    download(rows if every else last, "runs")

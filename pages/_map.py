@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import altair as alt
 import streamlit as st
 from sqlite_utils import Database
 
 from pages import _shared as shared
+from pages._drawn import drawn, show, worked_out
 from pages._pictures import picture_grid, show_preview
 from workbench import views
 from workbench.charting.map_chart import map_chart, notes
@@ -31,9 +33,9 @@ def answer_in_map(db: Database, project: dict[str, Any], tables: Tables, plan: E
         metric = choose_score(names, prominent)
         run_id = choose_lora(db, project["id"], tables, metric)
     measured = tables.metric(metric)
-    everywhere = epoch_map(tables, metric)
+    everywhere = worked_out(db, project["id"], epoch_map, metric)
     cells = everywhere[everywhere["run_id"] == run_id]
-    best = best_cell(tables, metric, run_id)
+    best = worked_out(db, project["id"], best_cell, metric, run_id)
     if best is None:
         st.info(f"No {measured.label} of this LoRA yet.", icon=":material/hourglass_empty:")
         return
@@ -46,9 +48,7 @@ def answer_in_map(db: Database, project: dict[str, Any], tables: Tables, plan: E
     if prominent:
         shared.reference_notes(db, project)
     base = base_value(tables, metric)
-    chart = map_chart(cells, measured, best, base)
-    event = st.altair_chart(chart, key=f"map-{metric}", height=chart.height, on_select="rerun", selection_mode="pick")
-    picked = list(event.selection.get("pick", []))
+    picked = show(drawn(db, project["id"], map_of, metric, run_id), f"map-{metric}")
     st.caption(shared.plain(" ".join([*notes(cells, measured, base), measured.meaning])))
     shown = [(int(cell["checkpoint_id"]), float(cell["strength"])) for cell in picked]
     if not shown and prominent:
@@ -60,6 +60,13 @@ def answer_in_map(db: Database, project: dict[str, Any], tables: Tables, plan: E
     st.download_button(
         "Download as CSV", everywhere.to_csv(index=False), "map.csv", "text/csv", icon=":material/download:"
     )
+
+
+def map_of(tables: Tables, metric: str, run_id: int) -> alt.LayerChart:
+    """The map of one LoRA that has the score."""
+    cells, best = epoch_map(tables, metric), best_cell(tables, metric, run_id)
+    assert best is not None  # the page has just named it
+    return map_chart(cells[cells["run_id"] == run_id], tables.metric(metric), best, base_value(tables, metric))
 
 
 def choose_score(names: dict[str, str], prominent: bool) -> str:
@@ -74,7 +81,7 @@ def choose_score(names: dict[str, str], prominent: bool) -> str:
 
 def choose_lora(db: Database, project_id: int, tables: Tables, metric: str) -> int:
     """The run that the map is of, that of the best cell first; chosen by hand where there are several."""
-    leading = best_cell(tables, metric)
+    leading = worked_out(db, project_id, best_cell, metric)
     names = views.lora_names(db, project_id, tables)
     if len(names) == 1 or leading is None:
         return next(iter(names))

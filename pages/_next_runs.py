@@ -105,8 +105,8 @@ def depend_on_each_other(found: Sequence[Interplay]) -> None:
     """What two settings do together, where all four combinations were trained; else nothing is said of it."""
     if not found:
         return
-    st.markdown("**Do settings depend on each other?**")
-    st.caption("Said only where all four combinations of two values of two settings were trained.")
+    st.markdown(f"**{two_by_two.ASKED}**")
+    st.caption(two_by_two.ONLY_WHERE)
     for each in found[: two_by_two.SHOWN]:
         st.markdown(f"- {shared.plain(each.sentence)}")
     if len(found) > two_by_two.SHOWN:

@@ -1,33 +1,67 @@
 """Pairs of patterns that differ in one setting: the fairest comparison there is."""
 
+import pandas as pd
 import streamlit as st
 
 from pages import _shared as shared
+from pages._drawn import charted
 from pages._next_runs import next_runs
+from pages._summary import blocks, pairs_and_summary
 from pages._view import View, download, metric_choice, pictures, show
 from workbench.charting.contrast_chart import contrast_chart
-from workbench.findings.contrast import contrast_table
-from workbench.findings.verdicts import exploratory
+from workbench.findings.contrast import shared_runs
+from workbench.findings.verdicts import CLAIMS, exploratory
 
-ROW_PX, FRAME_PX = 38, 200  # a row of the chart; its axis, legend and notes
+LINES = 4  # of a block, before the others fold away
 
 
 def only_one_differs(view: View) -> None:
     """Which setting helped, how sure that is, the pictures of both sides, and what to train next."""
     tables, metric = view.tables, metric_choice(view)
-    rows = contrast_table(tables, metric)
+    rows, found = pairs_and_summary(view.db, view.project, metric)
+    blocks(found, tables, LINES)
     if rows.empty:
-        shared.nothing_yet(
-            "No two measured patterns differ in exactly one setting. Clone a pattern and change one thing.",
-            "patterns",
-            "Clone one",
-        )
-    picked = show(contrast_chart(rows), "pairs", FRAME_PX + ROW_PX * len(rows))
-    row = shared.matching(rows, picked[0]) if picked else rows.iloc[0]
-    st.subheader(shared.plain(row["change"]))
-    st.markdown(shared.plain(row["sentence"]))
-    both = tables.runs[tables.runs["pattern_id"].isin([row["pattern_a"], row["pattern_b"]])]
-    pictures(view, "checkpoint_id", list(both["checkpoint_id"]), metric, "pair-pictures")
+        shared.nothing_yet("Clone a pattern and change one thing: that makes a pair.", "patterns", "Clone one")
+    st.subheader("Only one thing differs")
+    chosen = chosen_rows(rows)
+    picked = show(charted(contrast_chart, chosen), "pairs")
+    pair(view, shared.matching(rows, picked[0]) if picked else first_of(chosen), metric)
     st.caption(f"{exploratory(len(rows), metric, tables.main_metric)} {tables.metric(metric).meaning}")
     download(rows, "pairs")
     next_runs(view.db, view.project, tables)
+
+
+def chosen_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """All pairs, or of a setting with many values those with the value that most pairs share."""
+    later = rows[~rows["shown_first"].astype(bool)]
+    if later.empty:
+        return rows
+    names = " and ".join(later["group"].unique())
+    claims = int(later["wording"].isin(CLAIMS).sum())
+    label = f"All {len(rows)} pairs"
+    about = (
+        f"{len(later)} more, of {names}, of two values that are not the usual one; {claims} of these seem to matter. "
+        "All pairs are judged together either way."
+    )
+    return rows if st.toggle(label, key="all-pairs", help=shared.plain(about)) else rows.drop(index=later.index)
+
+
+def first_of(rows: pd.DataFrame) -> pd.Series:
+    """The row that is shown before any was clicked: the largest claim, else the first."""
+    claims = rows[rows["wording"].isin(CLAIMS)]
+    return (claims if len(claims) else rows).iloc[0]
+
+
+def pair(view: View, row: pd.Series, metric: str) -> None:
+    """One pair: the verdict, and a training of each side under the photos and the base row, cell by cell."""
+    st.subheader(shared.plain(row["change"]))
+    st.markdown(shared.plain(row["sentence"]))
+    runs = shared_runs(view.tables.runs, row["pattern_a"], row["pattern_b"])
+    sides = [runs[runs["pattern_id"] == row[side]] for side in ("pattern_a", "pattern_b")]
+    seeds = sorted(set(map(int, sides[0]["train_seed"])) & set(map(int, sides[1]["train_seed"])))
+    seed = seeds[0] if seeds else None
+    if len(seeds) > 1:
+        seed = st.segmented_control("Training seed", seeds, default=seeds[0], key="pair-seed", required=True)
+    shown = [side[side["train_seed"] == seed] if seed is not None else side for side in sides]
+    ids = [int(side["checkpoint_id"].iloc[-1]) for side in shown if len(side)]
+    pictures(view, "checkpoint_id", ids, metric, "pair-pictures")

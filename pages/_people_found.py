@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import altair as alt
 import pandas as pd
 import streamlit as st
 from sqlite_utils import Database
 from streamlit.delta_generator import DeltaGenerator
 
 from pages import _shared as shared
+from pages._drawn import Drawn, charted, show
 from pages._pictures import picture_grid, show_preview
 from workbench import views
 from workbench.charting.rank_chart import mark_chart, rank_chart
@@ -84,7 +84,7 @@ def from_marks(db: Database, project: Row, tables: Tables, rows: pd.DataFrame) -
     """Mean marks, best first."""
     st.subheader(shared.plain(found.told_apart(rows)))
     shown = leading(rows, "marks")
-    ids = drawn(mark_chart(shown), "people-marks")
+    ids = clicked_in(charted(mark_chart, shown), "people-marks")
     st.caption(MARK_NOTE.format(judge=JUDGE_NOTE if tables.previews["likeness"].notna().any() else ""))
     pictures(db, project, tables, ids, "marks")
     st.download_button("Download as CSV", rows.to_csv(index=False), "marks.csv", "text/csv", icon=":material/download:")
@@ -105,7 +105,7 @@ def from_choices(db: Database, project: Row, tables: Tables, order: Ranking) -> 
     for number, rows in enumerate(each, 1):
         if len(each) > 1:
             st.markdown(f"**Group {number}**")
-        ids += drawn(rank_chart(leading(rows, f"group {number}"), len(rows)), f"people-ranks-{number}")
+        ids += clicked_in(charted(rank_chart, leading(rows, f"group {number}"), len(rows)), f"people-ranks-{number}")
     st.caption(RANK_NOTE)
     pictures(db, project, tables, ids, "choices")
     table = pd.concat(each)
@@ -121,10 +121,9 @@ def leading(rows: pd.DataFrame, what: str) -> pd.DataFrame:
     return rows.head(FIRST)
 
 
-def drawn(chart: alt.LayerChart, key: str) -> list[int]:
+def clicked_in(chart: Drawn, key: str) -> list[int]:
     """Draw a chart; returns the checkpoints that were clicked in it."""
-    event = st.altair_chart(chart, key=key, height=chart.height, on_select="rerun", selection_mode="pick")
-    return [int(point["checkpoint_id"]) for point in event.selection.get("pick", [])]
+    return [int(point["checkpoint_id"]) for point in show(chart, key)]
 
 
 def pictures(db: Database, project: Row, tables: Tables, checkpoint_ids: list[int], key: str) -> None:

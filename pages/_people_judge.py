@@ -8,6 +8,7 @@ from sqlite_utils import Database
 from streamlit.delta_generator import DeltaGenerator
 
 from pages import _shared as shared
+from pages._drawn import charted, show
 from pages._people_found import clicked
 from pages._pictures import picture_grid
 from workbench import views
@@ -86,10 +87,9 @@ def scatter(db: Database, project: Row, tables: Tables, previews: pd.DataFrame, 
     sure = one.over_all or one.within
     picked = []
     if len(shown):
-        chart = people_chart(shown, compare.metric_of(one.judge, tables), list(tables.labels.values()), one.human)
-        key = f"people-{one.judge}"
-        event = st.altair_chart(chart, key=key, height=chart.height, on_select="rerun", selection_mode="pick")
-        picked = [point["preview_id"] for point in event.selection.get("pick", [])]
+        metric, labels = compare.metric_of(one.judge, tables), list(tables.labels.values())
+        chart = charted(people_chart, shown, metric, labels, one.human)
+        picked = [point["preview_id"] for point in show(chart, f"people-{one.judge}")]
     st.markdown(shared.plain(correlation_words(sure, within_prompts=one.over_all is None)))
     if len(shown) < len(rows):
         st.caption(f"{counted(len(rows) - len(shown), 'picture')} not drawn here: you have yet to rate them.")

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import altair as alt
 import streamlit as st
 from sqlite_utils import Database
 
 from pages import _shared as shared
+from pages._drawn import drawn, show, worked_out
 from pages._pictures import picture_grid, show_preview
 from pages._projects import judge
 from workbench import views
@@ -39,14 +41,13 @@ def choose_second(project_id: int) -> None:
 
 def where_they_disagree(db: Database, project: dict[str, Any], tables: Tables) -> None:
     """Both judges' ranks of the same pictures, and the pictures on which they are furthest apart."""
-    found = disagreement(tables.previews)
+    found = worked_out(db, project["id"], compared)
     if found is None:
         st.info("The second judge has not scored yet: it does as soon as the worker is free.")
         return
     first, second = project["face_judge"], project["second_face_judge"]
-    chart = judges_chart(found, first, second)
-    event = st.altair_chart(chart, key="two-judges", height=chart.height, on_select="rerun", selection_mode="pick")
-    picked = [point["preview_id"] for point in event.selection.get("pick", [])]
+    chart = drawn(db, project["id"], two_judges, first, second)
+    picked = [point["preview_id"] for point in show(chart, "two-judges")]
     st.markdown(shared.plain(faces_seen(found, first, second)))
     wanted = found.rows[found.rows["preview_id"].isin(picked)] if picked else found.rows.head(SHOWN)
     st.markdown("**The chosen picture**" if picked else "**Furthest apart**")
@@ -60,6 +61,17 @@ def where_they_disagree(db: Database, project: dict[str, Any], tables: Tables) -
     if token:
         row = tables.previews[tables.previews["token"] == token].iloc[0].to_dict()
         show_preview(row, shared.all_settings(db, row))
+
+
+def compared(tables: Tables) -> Disagreement | None:
+    return disagreement(tables.previews)
+
+
+def two_judges(tables: Tables, first: str, second: str) -> alt.LayerChart:
+    """The chart of pictures that both judges have scored."""
+    found = compared(tables)
+    assert found is not None  # the page has just found it
+    return judges_chart(found, first, second)
 
 
 def faces_seen(found: Disagreement, first: str, second: str) -> str:

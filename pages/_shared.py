@@ -186,11 +186,14 @@ def rater() -> str:
 
 
 def tables(db: Database, project_id: int) -> analysis.Tables:
-    """All tables of a project, computed again only when something that they show has changed."""
-    return _tables(str(workspace().home), project_id, views.revision(db))
+    """All tables of a project, computed again only when something that they show has changed.
+
+    They may be changed without changing anybody else's: the values are copied when that happens, and not before.
+    """
+    return _tables(str(workspace().home), project_id, views.revision(db)).own()
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
+@st.cache_resource(max_entries=4, show_spinner=False)
 def _tables(home: str, project_id: int, revision: int) -> analysis.Tables:
     return analysis.tables(Workspace(Path(home)).open(), project_id)
 

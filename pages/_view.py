@@ -1,19 +1,22 @@
 """What the views of the Charts page share: what they are about, the choice of a score, the pictures behind a point."""
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
-import altair as alt
 import pandas as pd
 import streamlit as st
 from sqlite_utils import Database
 
 from pages import _shared as shared
+from pages._drawn import Chart, Drawn, Found, drawn, show, worked_out
 from pages._pictures import picture_grid, show_preview
 from workbench.findings.analysis import Tables
 from workbench.findings.metrics import METRICS
 from workbench.pictures import gallery
 from workbench.plans.plan import EvalPlan
+
+__all__ = ["ROLES", "View", "behind", "download", "metric_choice", "pictures", "show"]
 
 ROLES = {"all": ("identity", "neutral"), "identity": ("identity",), "neutral": ("neutral",)}
 
@@ -28,11 +31,13 @@ class View:
     plan: EvalPlan
     measured: list[str]  # the scores that any checkpoint has
 
+    def worked_out(self, work: Callable[..., Found], *arguments: Hashable) -> Found:
+        """``work(tables, *arguments)``, kept until the tables change: see :func:`_drawn.worked_out`."""
+        return worked_out(self.db, self.project["id"], work, *arguments)
 
-def show(chart: alt.LayerChart, key: str, height: int | None = None) -> list[dict[str, Any]]:
-    """Draw a chart; returns what was clicked in it."""
-    event = st.altair_chart(chart, key=key, height=height or chart.height, on_select="rerun", selection_mode="pick")
-    return list(event.selection.get("pick", []))
+    def drawn(self, chart: Callable[..., Chart], *arguments: Hashable) -> Drawn:
+        """The chart ``chart(tables, *arguments)``, kept in the same way."""
+        return drawn(self.db, self.project["id"], chart, *arguments)
 
 
 def metric_choice(view: View) -> str:
@@ -45,12 +50,12 @@ def metric_choice(view: View) -> str:
     )
 
 
-def pictures(view: View, column: str, values: list[Any], metric: str, key: str) -> None:
-    """The previews behind a point, under the person's photos and the base row."""
+def pictures(view: View, column: str, values: list[Any], metric: str, key: str, strength: float | None = None) -> None:
+    """The previews behind a point, under the person's photos and the base row. No strength = the plan's main one."""
     previews = view.tables.previews
     previews = previews[previews["is_base"] | previews[column].isin(values)]
     seeds = () if column == "preview_id" else gallery.shown_seeds(view.plan)
-    chosen = gallery.choose(previews, view.plan, roles=ROLES[METRICS[metric].role], seeds=seeds)
+    chosen = gallery.choose(previews, view.plan, roles=ROLES[METRICS[metric].role], seeds=seeds, strength=strength)
     held = shared.held_back(view.db, view.project, f"reveal in {key}", chosen["token"])
     grid = shared.with_reference(view.db, view.project, gallery.preview_grid(chosen, view.plan, held))
     picked = picture_grid(grid, 128, None, key)

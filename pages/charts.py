@@ -5,24 +5,31 @@ from collections.abc import Callable
 import streamlit as st
 
 from pages import _shared as shared
-from pages._by_setting import by_setting, by_weight_change
+from pages._author import the_authors_marks
+from pages._by_setting import by_setting, keep_old_links
+from pages._importance import over_all_patterns
 from pages._map import answer_in_map
 from pages._matrix import through_other_eyes
 from pages._over_training import over_the_training
 from pages._pairs import only_one_differs
+from pages._ranking import best_of_each
 from pages._view import View
 from workbench import views
 from workbench.plans.plan import plan_of
+from workbench.sweep.marks import of_author
 
 VIEWS: dict[str, Callable[[View], None]] = {
     "Only one thing differs": only_one_differs,
+    "Best of each pattern": best_of_each,
     "One setting": by_setting,
     "Over the training": over_the_training,
     "Epochs x strengths": lambda of: answer_in_map(of.db, of.project, of.tables, of.plan, prominent=False),
-    "Weight change": by_weight_change,
     "Other base or clip skip": lambda of: through_other_eyes(of.db, of.project, of.tables, of.plan),
+    "The author's marks": the_authors_marks,
+    "Importance": over_all_patterns,
 }
 OF_PICTURES = ("Epochs x strengths",)
+OF_MARKS = "The author's marks"
 
 st.title("Charts")
 db = shared.open_workbench()
@@ -42,6 +49,9 @@ if not measured:
 shared.reference_notes(db, project)
 # of pictures made elsewhere no setting, weight or number of images is known, and updates only sometimes
 offered = [name for name in VIEWS if name in OF_PICTURES] if plan.elsewhere else list(VIEWS)
+if not of_author(db, project["id"]):
+    offered = [name for name in offered if name != OF_MARKS]
+keep_old_links()
 chosen = st.segmented_control(
     "View",
     offered,

@@ -7,6 +7,7 @@ from sqlite_utils import Database
 
 from pages import _shared as shared
 from pages._copies import copied_photos
+from pages._drawn import charted, show_still
 from pages._keep import bin_and_backup, keeping
 from pages._map import answer_in_map
 from pages._next_runs import next_runs
@@ -15,9 +16,11 @@ from pages._pictures import picture_grid
 from pages._projects import demo_button, new_project
 from pages._report import downloads
 from pages._sources import problem_list
+from pages._summary import blocks, pairs_and_summary
 from workbench import views
-from workbench.charting.training_chart import score_by_checkpoint
+from workbench.charting.contrast_chart import contrast_chart
 from workbench.findings.best import best_so_far
+from workbench.findings.summary import telling
 from workbench.findings.verdicts import verdict
 from workbench.next_step import next_step
 from workbench.people.found import told_apart
@@ -26,6 +29,9 @@ from workbench.plans.plan import plan_of
 from workbench.running.progress import Progress, progress
 from workbench.sweep import preflight
 from workbench.words import counted, duration
+
+FIGURE_PX = 160  # two beside each other on a phone
+LINES, PAIRS = 3, 8  # of a block before the others fold away; rows of the chart
 
 
 @st.fragment(run_every=5)
@@ -36,16 +42,16 @@ def standing(project_id: int) -> None:
     step = next_step(db, project_id, now, shared.rater(), shared.at_stake(db, project_id))
     if st.button(step.text, type="primary", icon=":material/arrow_forward:", icon_position="right"):
         shared.go(step.page)
-    runs, previews, scores, left = st.columns(4)
     others = {"waiting": now.runs_queued, "failed": now.runs_failed, "cancelled": now.runs_cancelled}
-    runs.metric("Runs done", f"{now.runs_done} of {now.runs_total}")
-    runs.caption(" · ".join(f"{count} {word}" for word, count in others.items() if count))
-    previews.metric("Previews", f"{now.previews_done} of {now.previews_expected}")
-    scores.metric("Scores", scores_text(now))
-    left.metric(
-        "Time left",
-        "nothing to do" if now.finished else duration(now.eta_s) if now.eta_s else "not known yet",
-    )
+    with st.container(horizontal=True, gap="medium"):
+        with st.container(width=FIGURE_PX):
+            st.metric("Runs done", f"{now.runs_done} of {now.runs_total}")
+            if said := " · ".join(f"{count} {word}" for word, count in others.items() if count):
+                st.caption(said)
+        left = "nothing to do" if now.finished else duration(now.eta_s) if now.eta_s else "not known yet"
+        st.metric("Previews", f"{now.previews_done} of {now.previews_expected}", width=FIGURE_PX)
+        st.metric("Scores", scores_text(now), width=FIGURE_PX)
+        st.metric("Time left", left, width=FIGURE_PX)
     if not now.finished and now.runs_total:
         st.progress(now.share)
         shared.waits(now)
@@ -106,8 +112,25 @@ def best(db: Database, project: dict[str, Any]) -> None:
     grid = gallery.preview_grid(chosen, plan, shared.held_back(db, project, "reveal on home", chosen["token"]))
     picture_grid(shared.with_reference(db, project, grid), 128, None, "best")
     st.caption(tables.metric(found.metric).meaning)
-    chart = score_by_checkpoint(tables.checkpoints, found.metric, labels=tables.labels)
-    st.altair_chart(chart, height=chart.height)
+
+
+def what_helped(db: Database, project: dict[str, Any]) -> None:
+    """What helped, how sure that is, what can't be told: in words, and the pairs that say most as a chart."""
+    tables = shared.tables(db, project["id"])
+    if tables.runs.empty or tables.runs[tables.main_metric].isna().all():
+        return
+    rows, found = pairs_and_summary(db, project, tables.main_metric)
+    blocks(found, tables, LINES)
+    if rows.empty:
+        return
+    chosen = telling(rows, PAIRS)
+    show_still(charted(contrast_chart, chosen, False), "home-pairs")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        label = f"All {len(rows)} pairs, with pictures" if len(rows) > 1 else "See its pictures"
+        if st.button(label, icon=":material/compare:"):
+            shared.go("charts", view="Only one thing differs")
+        if len(rows) > len(chosen):
+            st.caption(f"Above: of each setting the pair that says most, {len(chosen)} of {len(rows)}.")
 
 
 def people(db: Database, project: dict[str, Any]) -> None:
@@ -193,6 +216,7 @@ if views.made_elsewhere(db, project):
     people(db, project)
 else:
     standing(project["id"])
+    what_helped(db, project)
     best(db, project)
     people(db, project)
     next_runs(db, project, shared.tables(db, project["id"]))

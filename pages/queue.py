@@ -7,6 +7,7 @@ import streamlit as st
 from sqlite_utils import Database
 
 from pages import _shared as shared
+from pages._drawn import charted, show_still
 from pages._pictures import picture_grid
 from workbench import sentences, views
 from workbench.charting.loss_curve import loss_curve
@@ -155,7 +156,7 @@ def detail(run: dict[str, Any]) -> None:
     loss, log = st.columns(2)
     with loss:
         if points:
-            st.altair_chart(loss_curve(points), key=f"loss-{run['id']}", height=280)
+            show_still(charted(loss_curve, points), f"loss-{run['id']}", 280)
         else:
             st.caption("No loss yet.")
     with log:

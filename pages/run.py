@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages import _shared as shared
 from pages._checkpoints import checkpoint_measurements
+from pages._drawn import charted, show_still
 from pages._pictures import picture_grid, show_preview
 from pages._settings import one_change
 from workbench import sentences, views
@@ -193,7 +194,7 @@ pictures()
 points = run_log.losses(ws, run["id"])
 if points:
     st.subheader("Loss")
-    st.altair_chart(loss_curve(points), height=300)
+    show_still(charted(loss_curve, points), "loss", 300)
 checkpoint_measurements(db, run["id"])
 checkpoints()
 st.subheader("Settings")

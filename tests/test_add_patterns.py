@@ -1,4 +1,4 @@
-"""The Patterns page: grids, presets, the article and files; the author's marks on the Charts page."""
+"""The Patterns page: grids, presets, the article and files."""
 
 import pytest
 from filled import fill
@@ -6,10 +6,8 @@ from test_pages import no_error, open_app, press, words
 
 from db import marks
 from trainer.config import TrainConfig
-from workbench.projects import add_project
-from workbench.sweep import article, patterns
-from workbench.sweep.marks import article_rows, in_order, marks_chart, over_setting
-from workbench.workspace import Workspace
+from workbench.sweep import patterns
+from workbench.sweep.marks import article_rows
 
 
 @pytest.fixture
@@ -117,17 +115,6 @@ def test_the_article_is_added_with_its_marks_and_the_arms_it_lacked(full, monkey
     }  # 1: the article brings its views
 
 
-def test_the_authors_marks_stand_apart_on_the_charts_page(full, monkeypatch):
-    app = open_app(full.ws.home, monkeypatch, "charts", view="One setting")
-    assert article.MARKS_SENTENCE not in words(app)
-    article.add_marks(full.db, full.project_id, {"5": full.pattern_ids[1]})
-    app = open_app(full.ws.home, monkeypatch, "charts", view="One setting")
-    assert article.MARKS_SENTENCE in words(app)
-    table = next(frame.value for frame in app.dataframe if "author's mark" in frame.value)
-    assert len(table) == 25
-    assert list(table["author's mark"])[:4] == ["", "0", "90", ""]  # blanks stay blank
-
-
 # the tables behind
 
 
@@ -138,22 +125,3 @@ def test_the_articles_table_names_what_is_known_and_what_is_not():
     assert (rows["3"]["author's mark"], rows["3"]["inferred"]) == ("90", "learning rate 0.0001")
     assert (rows["4"]["author's mark"], rows["4"]["in words"]) == ("", "<90")
     assert "14/15/16/18: Lion" in rows["15"]["here"]
-
-
-def test_marks_are_drawn_on_an_axis_of_their_own(tmp_path):
-    db = Workspace(tmp_path).open()
-    project = add_project(db, "p", "zwx", "woman")
-    article.add_article(db, project, bases={article.BASE: "embedded"})
-    rows = over_setting(db, project, "alpha")
-    by_label = {row["pattern"]: row for row in rows}
-    assert (by_label["5"]["value"], by_label["5"]["author's mark"]) == ("64", "60")
-    assert by_label["9"]["value"] == ""  # its settings are not known
-    drawn = marks_chart(rows, "alpha").to_dict()
-    points = next(iter(drawn["datasets"].values()))
-    assert {(point["value"], point["mark"]) for point in points} >= {("1", 90.0), ("64", 60.0), ("16", 60.0)}
-    assert all(point["mark"] is not None for point in points)
-    assert drawn["layer"][0]["encoding"]["y"]["title"][0] == "the author's mark (0-100)"
-
-
-def test_values_on_an_axis_are_in_order():
-    assert in_order(["64", "1", "16", "adamw", "1"]) == ["1", "16", "64", "adamw"]

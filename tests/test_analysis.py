@@ -382,10 +382,11 @@ def test_an_unfinished_run_and_one_on_earlier_photos_are_not_ranked(filled):
 
 def test_the_best_so_far_is_too_close_to_call_within_the_noise(read):
     best = best_so_far(read)
-    # sd sqrt(8) on 3 degrees of freedom: t = 3.182; the mean of two runs: 3.182 x sqrt(8) / sqrt(2) = 6.365
     assert (best.label, best.value, best.n_seeds) == ("baseline", pytest.approx(60), 2)
-    assert (best.low, best.high) == (pytest.approx(60 - 6.365, abs=1e-3), pytest.approx(60 + 6.365, abs=1e-3))
-    assert best.wording == "best_close"
+    # the luck of the first is taken off: 60 + 60 -> less, toward the mean of 60, 57 and 45
+    assert best.low < 54 < 60 < best.high < 66 and 60 - best.low > best.high - 60
+    assert best.wording == "best_close" and 0.5 < best.chance < 0.95
+    assert "of 100 draws" in verdict(best.wording, best.params) and "takes 24 s" in verdict(best.wording, best.params)
 
 
 def test_the_best_leads_where_the_second_is_out_of_reach(filled):

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from workbench.charting.chart_parts import COLOURS, GREY, LEGEND_ROW_PX, by_pattern, height_for
-from workbench.charting.contrast_chart import contrast_chart
+from workbench.charting.contrast_chart import contrast_chart, ways
 from workbench.charting.loss_curve import loss_curve
 from workbench.charting.people_chart import correlation_words, people_chart
 from workbench.charting.rank_chart import mark_chart, rank_chart
@@ -17,6 +17,7 @@ from workbench.charting.training_chart import score_by_checkpoint
 from workbench.findings.analysis import tables
 from workbench.findings.contrast import contrast_table
 from workbench.findings.metrics import METRICS
+from workbench.findings.noise import noise_floor
 from workbench.findings.ranks import rank_correlation
 from workbench.people.eye_and_judge import correlation, seen_by_both
 from workbench.people.found import BEST, OPEN, WORSE
@@ -60,7 +61,8 @@ def test_a_setting_s_chart_has_a_point_per_run_and_a_mean_with_its_interval_per_
     assert len(rows_of(spec, points)) == 6
     means = {row["label"]: row for row in rows_of(spec, bars)}
     assert means["baseline"]["likeness"] == pytest.approx(60) and means["baseline"]["n"] == 2
-    assert means["baseline"]["low"] == pytest.approx(60 - 6.365, abs=1e-3)  # t(3) x sqrt(8) / sqrt(2)
+    noise = noise_floor(read.checkpoints, "likeness")  # the baseline's runs have 62 and 58
+    assert means["baseline"]["low"] == pytest.approx(60 - noise.half_width(2, variances=(8.0,)))
     assert pick_of(spec) == ("pick", "point", ["run_id"])
 
 
@@ -104,7 +106,7 @@ def test_the_checkpoint_chart_has_a_line_per_run_and_the_ends_of_the_scale(read)
     }
     assert named == {"without LoRA": pytest.approx(12), "strangers": 0, "real photos": 100}
     assert pick_of(spec) == ("pick", "point", ["checkpoint_id"])
-    thick = {(row["label"], row["updates"]): row["likeness"] for row in rows_of(spec, layer(spec, strokeWidth=3))}
+    thick = {(row["label"], row["updates"]): row["value"] for row in rows_of(spec, layer(spec, strokeWidth=3))}
     assert thick["baseline", 60] == pytest.approx(50) and thick["baseline", 120] == pytest.approx(60)
 
 
@@ -130,18 +132,32 @@ def test_only_the_likeness_chart_has_strangers_and_real_photos(read):
     assert layer(spec, strokeWidth=3)["encoding"]["x"]["title"] == "images seen"
 
 
-def test_the_interval_stands_at_the_last_checkpoint_only(read):
+def test_an_interval_stands_at_every_checkpoint(read):
     spec = score_by_checkpoint(read.checkpoints, "likeness").to_dict()
     bars = next(one for one in spec["layer"] if mark(one)["type"] == "rule" and "y2" in one["encoding"])
-    assert {row["updates"] for row in rows_of(spec, bars)} == {120}
+    assert {row["updates"] for row in rows_of(spec, bars)} == {60, 120}
+    assert "from training seeds, each checkpoint for itself" in notes(spec)
+
+
+def test_of_many_patterns_a_setting_s_chart_names_those_with_a_pair_in_it(read):
+    labels = {**read.labels, **{100 + n: f"other {n}" for n in range(8)}}
+    one = read.runs[read.runs["label"] == "baseline"]
+    more = [one.assign(pattern_id=pattern, label=labels[pattern]) for pattern in labels if pattern >= 100]
+    settings = {**read.settings, **{pattern: read.settings[1] for pattern in labels if pattern >= 100}}
+    many = replace(read, runs=pd.concat([read.runs, *more]), labels=labels, settings=settings)
+    spec = score_by_setting(many, "alpha", "likeness").to_dict()
+    colour = layer(spec, type="point", filled=True)["encoding"]["color"]
+    assert colour["legend"]["values"] == ["baseline", "alpha 1"]
+    assert set(colour["scale"]["range"][2:]) == {GREY}
+    assert "Grey: 9 patterns without such a pair" in notes(spec)
 
 
 def test_the_forest_has_a_row_per_pair_its_interval_and_the_noise_floor(read, shared):
-    table = contrast_table(read, "likeness")
+    table = contrast_table(read, "likeness").assign(wording=["seems_to_matter", "cannot_tell"])
     spec = contrast_chart(table).to_dict()
     points = layer(spec, type="point", filled=True)
     rows = rows_of(spec, points)
-    assert [row["row"] for row in rows] == ["alpha: 16 → 1", "learning rate: 0.002 → 0.006"]
+    assert [row["row"] for row in rows] == ["alpha: 1 → 16", "learning rate: 0.002 → 0.006"]
     assert [row["verdict"] for row in rows] == ["seems to matter", "can't be told apart"]
     assert rows[0]["band_high"] == table["noise"][0] > 9 and rows[0]["band_low"] == -rows[0]["band_high"]
     interval = layer(spec, type="rule", strokeWidth=2)["encoding"]
@@ -156,14 +172,42 @@ def test_a_pair_without_a_difference_says_so_in_words(read):
     spec = contrast_chart(table).to_dict()
     text = layer(spec, type="text")
     [words] = rows_of(spec, text)
-    assert (words["verdict"], words["change"]) == ("a run is wrecked", "alpha: 16 → 1")
+    assert (words["verdict"], words["change"]) == ("a run is wrecked", "alpha: 1 → 16")
     assert words[text["encoding"]["text"]["field"]] == "'alpha 1' wrecked: too few faces to compare"
 
 
 def test_a_pair_without_a_difference_keeps_its_place(read):
     table = contrast_table(read, "likeness").assign(diff=[math.nan, -3.0], low=[math.nan, -8.0], noise=[math.nan, 9.0])
     spec = contrast_chart(table).to_dict()
-    assert layer(spec, type="text")["encoding"]["y"]["sort"] == ["alpha: 16 → 1", "learning rate: 0.002 → 0.006"]
+    places = ["alpha", "alpha: 1 → 16", "learning rate", "learning rate: 0.002 → 0.006"]
+    assert layer(spec, type="text")["encoding"]["y"]["scale"]["domain"] == places
+
+
+def test_the_forest_names_each_setting_once_and_tells_equal_changes_apart(read):
+    table = contrast_table(read, "likeness")
+    twice = table.iloc[:1].assign(label_a="other", diff=2.0, wording="cannot_tell")
+    later = table.iloc[:1].assign(change="alpha: 1 → 4", diff=1.0, wording="cannot_tell")
+    rows = pd.concat([table, later, twice], ignore_index=True)
+    spec = contrast_chart(rows).to_dict()
+    assert layer(spec, type="bar")["encoding"]["y"]["scale"]["domain"] == [
+        "alpha",
+        "alpha: 1 → 4",
+        "alpha: 1 → 16\n(from alpha 1)",
+        "alpha: 1 → 16\n(from other)",
+        "learning rate",
+        "learning rate: 0.002 → 0.006",
+    ]
+    lone = contrast_chart(table, heads=False).to_dict()
+    assert layer(lone, type="bar")["encoding"]["y"]["scale"]["domain"] == [
+        "alpha: 1 → 16",
+        "learning rate: 0.002 → 0.006",
+    ]
+
+
+def test_the_forest_says_which_way_is_better(read):
+    assert ways(METRICS["likeness"]) == "← worse · better →" and ways(METRICS["leakage"]) == "← better · worse →"
+    assert ways(METRICS["saturation_change"]) == "neither way is better as such"
+    assert ways(METRICS["likeness"]) in contrast_chart(contrast_table(read, "likeness")).to_json(ensure_ascii=False)
 
 
 def test_a_wrecked_run_that_has_no_point_is_named_under_the_chart(read, shared):
@@ -278,7 +322,7 @@ def test_a_chart_grows_with_its_legend(read):
     one = read.checkpoints[read.checkpoints["label"] == read.checkpoints["label"].dropna().iloc[0]]
     many = pd.concat([one.assign(label=f"pattern {n}", pattern_id=n) for n in range(9)])
     heights = [score_by_checkpoint(rows, "likeness").to_dict()["height"] for rows in (one, many)]
-    assert heights[1] - heights[0] == 2 * LEGEND_ROW_PX
+    assert heights[1] - heights[0] == LEGEND_ROW_PX  # of many only five are named: two rows
 
 
 def luminance(colour):

@@ -3,11 +3,8 @@
 import json
 
 import pytest
-from filled import fill
 
-from db import runs
 from workbench.charting import checkpoint_charts as cc
-from workbench.findings.analysis import tables
 
 BLOCKS = {"up 1": 0.02, "text encoder": 0.004, "down 0": 0.01, "down 10": 0.01, "mid": 0.03, "all": 0.015}
 WORSE = [(0.10, 0.10), (0.08, 0.09), (0.05, 0.12)]
@@ -104,20 +101,3 @@ def test_blocks_stand_in_the_order_in_which_the_picture_passes_them():
         "up 1",
         "whole LoRA",
     ]
-
-
-def test_the_weight_change_puts_all_patterns_on_one_axis(tmp_path):
-    full = fill(tmp_path, rated=False)
-    read = tables(full.db, full.project_id)
-    assert read.checkpoints["weight_change"].isna().all()
-    assert cc.score_by_change(read, "likeness") is None
-
-    first, second = runs.checkpoints(full.db, full.run_ids[0])
-    for checkpoint, change in ((first, 0.01), (second, 0.02)):
-        full.db.table("checkpoints").update(checkpoint["id"], {"weight_change": json.dumps({"all": change})})
-    read = tables(full.db, full.project_id)
-    chart = cc.score_by_change(read, "likeness")
-    drawn = chart.data
-    assert list(drawn["weight_change"]) == [0.01, 0.02]
-    assert list(drawn["likeness"].round(6)) == [52.0, 62.0]
-    assert "10 checkpoints are left out" in " ".join(chart.title.text)

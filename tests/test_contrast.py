@@ -25,6 +25,21 @@ def changed(read: Tables, change) -> Tables:
     return replace(read, previews=previews, checkpoints=checkpoints, runs=last)
 
 
+def clearer(read: Tables, pattern: int) -> Tables:
+    """The tables with 15 points less for a pattern, so that its difference is beyond all doubt."""
+
+    def lower(previews, checkpoints):
+        for table in (previews, checkpoints):
+            table.loc[table["pattern_id"] == pattern, "likeness"] -= 15
+
+    return changed(read, lower)
+
+
+def critical_for(read: Tables, family: Family) -> float:
+    """The bound for a family, given how unevenly these patterns vary."""
+    return critical(family, uneven=noise_floor(read.checkpoints, "likeness").uneven)
+
+
 # t and intervals
 
 
@@ -85,7 +100,12 @@ def test_the_noise_floor_pools_variances_by_their_degrees_of_freedom():
         (3, 1, 99.0, False),  # alone: says nothing
     )
     noise = noise_floor(table, "likeness")
-    assert noise == Noise(pytest.approx(math.sqrt((2 * 4 + 18) / 3)), 3, 2, 0)
+    assert (noise.sd, noise.df, noise.n_patterns, noise.n_wrecked) == (
+        pytest.approx(math.sqrt((2 * 4 + 18) / 3)),
+        3,
+        2,
+        0,
+    )
 
 
 def test_wrecked_runs_stand_apart_from_the_noise_floor():
@@ -117,16 +137,17 @@ def test_the_noise_of_a_difference_grows_with_fewer_runs():
 
 
 def test_a_paired_difference_is_averaged_over_seeds_then_over_prompts(read, shared):
+    read = clearer(read, shared.pattern_ids[1])
     found = paired(read, shared.pattern_ids[0], shared.pattern_ids[1], "likeness")
-    # alpha 1 - baseline per prompt: -15, -14, -16; sd 1, standard error 1/sqrt(3), t(2) = 4.3027
-    assert found.per_prompt["diff"].tolist() == pytest.approx([-15, -14, -16])
+    # alpha 1 - baseline per prompt: -30, -29, -31; sd 1, standard error 1/sqrt(3), t(2) = 4.3027
+    assert found.per_prompt["diff"].tolist() == pytest.approx([-30, -29, -31])
     assert found.per_prompt["mean_a"].tolist() == pytest.approx([60, 54, 66])
-    assert found.diff == pytest.approx(-15)
-    assert (found.low, found.high) == (pytest.approx(-17.4841, abs=1e-3), pytest.approx(-12.5159, abs=1e-3))
+    assert found.diff == pytest.approx(-30)
+    assert (found.low, found.high) == (pytest.approx(-32.4841, abs=1e-3), pytest.approx(-27.5159, abs=1e-3))
     assert (found.df, found.prompts, found.n_cells, found.n_a, found.n_b) == (2, 3, 6, 2, 2)
     # noise floor: all patterns have variance 8, so the standard error is sqrt(8 / 2 + 8 / 2)
-    assert found.noise == pytest.approx(critical(Family(((0, 1),), (2, 2), others=1)) * math.sqrt(8))
-    assert found.noise == pytest.approx(11.4, abs=0.6) and found.beyond_noise
+    assert found.noise == pytest.approx(critical_for(read, Family(((0, 1),), (2, 2), others=1)) * math.sqrt(8))
+    assert 9 < found.noise < 15 and found.beyond_noise
     assert found.p < 0.04 and found.on_new_prompts and found.compared == 1 and found.more_seeds is None
     assert found.wording == "seems_to_matter"
 
@@ -264,12 +285,12 @@ def test_a_wrecked_pair_stands_first_without_a_difference_where_no_face_is_left(
         checkpoints.loc[own, "wrecked"] = True
 
     table = contrast_table(changed(read, no_faces), "likeness")
-    assert table["label_b"].tolist() == ["rate 6e-3", "alpha 1"]
+    assert table["pattern_b"].tolist() == [shared.pattern_ids[2], shared.pattern_ids[0]]
     # of two trainings each of two patterns two degrees of freedom are left: too few for a word on the setting
     assert table["wording"].tolist() == ["wrecked", "checkpoints_differ"]
-    assert math.isnan(table["diff"][0]) and table["diff"][1] == pytest.approx(-15)
+    assert math.isnan(table["diff"][0]) and table["diff"][1] == pytest.approx(15)
     assert table["sentence"][0].startswith("'rate 6e-3' is wrecked") and table["wrecked"][0] == "'rate 6e-3'"
-    assert contrast_table(changed(read, no_faces), "clip_t")["label_b"].tolist() == ["rate 6e-3", "alpha 1"]
+    assert contrast_table(changed(read, no_faces), "clip_t")["label_b"].tolist() == ["rate 6e-3", "baseline"]
 
 
 def test_the_same_lora_under_two_names_is_compared_once(read, shared):
@@ -325,15 +346,19 @@ def test_no_more_is_said_than_the_numbers_carry(interval, prompts, n_runs, beyon
 # the table and the sentences
 
 
-def test_the_contrast_table_has_a_row_per_pair_with_the_largest_difference_first(read):
+def test_the_contrast_table_has_a_row_per_pair_with_the_largest_difference_first(read, shared):
+    read = clearer(read, shared.pattern_ids[1])
     table = contrast_table(read, "likeness")
-    assert table["change"].tolist() == ["alpha: 16 → 1", "learning rate: 0.002 → 0.006"]
-    assert table["diff"].tolist() == pytest.approx([-15, -3])
-    assert table["noise"].tolist() == pytest.approx([critical(Family(((0, 1), (0, 2)), (2, 2, 2))) * math.sqrt(8)] * 2)
+    assert table["change"].tolist() == ["alpha: 1 → 16", "learning rate: 0.002 → 0.006"]
+    assert table["diff"].tolist() == pytest.approx([30, -3])
+    assert table[["label_a", "label_b"]].iloc[0].tolist() == ["alpha 1", "baseline"]
+    assert table["noise"].tolist() == pytest.approx(
+        [critical_for(read, Family(((0, 1), (1, 2)), (2, 2, 2))) * math.sqrt(8)] * 2
+    )
     half = f"±{table['noise'].iloc[0]:.1f}, Dunnett's method over 2 pairs"
     assert table["sentence"].iloc[0] == (
-        "Changing alpha from 16 to 1 seems to matter here, on these prompts and on new prompts of this kind: likeness "
-        "is 15.0 lower (worse) (95 % interval -17.5 to -12.5 over 3 prompts), more than another training seed makes "
+        "Changing alpha from 1 to 16 seems to matter here, on these prompts and on new prompts of this kind: likeness "
+        "is 30.0 higher (better) (95 % interval +27.5 to +32.5 over 3 prompts), more than another training seed makes "
         f"({half})."
     )
     assert table["sentence"].iloc[1] == (

@@ -10,6 +10,7 @@ from workbench.findings import family
 from workbench.findings.family import (
     LEVEL,
     MOST_SEEDS,
+    PLAUSIBLE,
     Compared,
     Family,
     chance,
@@ -71,8 +72,8 @@ def test_other_patterns_that_were_trained_twice_make_the_bound_smaller():
 
 
 def test_a_patterns_variance_lies_between_its_own_and_that_of_all():
-    assert moderated(9.0, 3.0, 2) == pytest.approx((2 * 3 + 9) / 3)
-    assert moderated(9.0, 3.0, 5) == pytest.approx((2 * 3 + 4 * 9) / 6)
+    assert moderated(9.0, 3.0, 2) == pytest.approx((3 + 9) / 2)
+    assert moderated(9.0, 3.0, 5) == pytest.approx((3 + 4 * 9) / 5)
 
 
 def test_holms_chances_by_hand():
@@ -102,7 +103,7 @@ def test_the_band_and_the_verdict_are_the_same_rule():
     family = [pair(5.0), pair(20.0, "A", "C"), pair(-20.0, "A", "D", variance_b=400.0)]
     each = standings(family, sd=2.0, df=10)
     assert [one.matters for one in each] == [False, True, False]
-    assert each[0].half == pytest.approx(critical(family_of(family, 10)) * math.sqrt(4 / 2 + 4 / 2))
+    assert each[0].half == pytest.approx(critical(family_of(family, 10), LEVEL, PLAUSIBLE) * math.sqrt(4 / 2 + 4 / 2))
     assert each[2].half > 2 * each[0].half  # a pattern that varies much has to differ more
     for one, of in zip(each, family, strict=True):
         assert one.matters == (abs(of.diff) > one.half) == (one.p < LEVEL)

@@ -17,7 +17,7 @@ from streamlit.testing.v1 import AppTest
 from db import library, results, runs, sittings
 from trainer.config import parse_config
 from workbench.dataset.photos import add_photos
-from workbench.plans.plan import plan_of
+from workbench.plans.plan import EvalPlan, plan_of
 from workbench.projects import add_project
 from workbench.running import queue
 from workbench.sweep import patterns
@@ -519,10 +519,38 @@ def test_without_two_bases_the_charts_say_how_to_compare_them(full, monkeypatch)
     assert press(app, "Change the plan").title[0].value == "Plan"
 
 
-def test_a_weight_change_that_was_not_measured_is_said(full, monkeypatch):
-    app = open_app(full.ws.home, monkeypatch, "charts")
-    no_error(app.button_group(key="view").set_value("Weight change").run())
-    assert "No checkpoint has both a score and a measured weight change" in words(app)
+def test_a_link_to_the_former_view_of_the_weight_change_leads_to_its_axis(full, monkeypatch):
+    for checkpoint in full.db["checkpoints"].rows:
+        change = json.dumps({"all": checkpoint["id"] / 1000})
+        full.db["checkpoints"].update(checkpoint["id"], {"weight_change": change})
+    full.db.execute("update meta set value = value + 1 where key = 'revision'")
+    full.db.conn.commit()
+    app = open_app(full.ws.home, monkeypatch, "charts", view="Weight change")
+    assert app.button_group(key="view").value == "One setting"
+    assert app.selectbox(key="setting").value == "weight_change"
+    assert "These are no matched comparisons" in words(app)
+    assert len(app.get("vega_lite_chart")) == 1
+    no_error(app.toggle(key="every checkpoint").set_value(True).run())
+    no_error(app.selectbox(key="setting").set_value("alpha").run())
+
+
+def test_a_link_to_a_weight_change_that_was_not_measured_is_no_error(full, monkeypatch):
+    app = open_app(full.ws.home, monkeypatch, "charts", view="Weight change")
+    assert app.button_group(key="view").value == "One setting"
+
+
+def test_a_score_over_strengths_is_offered_where_the_plan_has_several(tmp_path, monkeypatch):
+    full = fill(tmp_path, EvalPlan(prompts=PLAN.prompts, seeds=PLAN.seeds, strengths=(0.5, 1.0)), rated=False)
+    app = open_app(full.ws.home, monkeypatch, "charts", view="Over the training")
+    assert list(app.selectbox(key="at strength").options) == ["0.5", "1", "best of each", "all, side by side"]
+    assert app.selectbox(key="at strength").value == "1"
+    no_error(app.selectbox(key="at strength").set_value("all, side by side").run())
+    assert len(app.get("vega_lite_chart")) == 2
+    no_error(app.selectbox(key="at strength").set_value("best of each").run())
+    assert "Choosing flatters" in words(app)
+    no_error(app.button_group(key="over").set_value("strength").run())
+    assert len(app.get("vega_lite_chart")) == 1
+    assert "loses faces first" in words(app)
 
 
 @pytest.mark.parametrize("view", ["Only one thing differs", "One setting", "Over the training"])

@@ -8,6 +8,8 @@ from filled import PLAN, add_run, fill
 
 from workbench.findings import two_by_two
 from workbench.findings.analysis import tables
+from workbench.findings.family import LEVEL
+from workbench.findings.noise import noise_floor
 from workbench.findings.two_by_two import interplays, squares
 from workbench.sweep import patterns
 from workbench.sweep.patterns import Contrast
@@ -27,18 +29,20 @@ def with_fourth(tmp_path, monkeypatch, mean, seeds=(1, 2)):
 
 
 def test_the_difference_of_differences_and_its_interval_by_hand(tmp_path, monkeypatch):
-    whole, found = with_fourth(tmp_path, monkeypatch, 57.0)
+    whole, found = with_fourth(tmp_path, monkeypatch, 62.0)
     [one] = interplays(found, "likeness")
     assert one.square.corners == whole.pattern_ids
     assert (one.square.first, one.square.second) == ("alpha", "learning_rate")
-    assert (one.at_first, one.at_second) == pytest.approx((-15.0, 0.0))  # 45 - 60 and 57 - 57
-    # seeds lie 2 above and below: variance 8, df 4; the error is sqrt(8 x 4 / 2) = 4, and t(4) at 97.5 % is 2.7764
-    assert (one.low, one.high) == pytest.approx((15 - 4 * 2.7764, 15 + 4 * 2.7764), abs=1e-3)
-    assert one.p == pytest.approx(0.0199, abs=1e-4)  # of t = 3.75
+    assert (one.at_first, one.at_second) == pytest.approx((-15.0, 5.0))  # 45 - 60 and 62 - 57
+    # seeds lie 2 above and below: variance 8, df 4; the error is sqrt(8 x 4 / 2) = 4
+    half = noise_floor(found.checkpoints, "likeness").half_of([(2, 8.0)] * 4)
+    assert 2.7764 < half / 4 < 3.5  # a little more than t(4), since patterns may vary unevenly
+    assert (one.low, one.high) == pytest.approx((20 - half, 20 + half))
+    assert 0.0075 < one.p < LEVEL  # t = 5, of which t(4) has .0075
     assert one.depends
     assert one.sentence == (
-        "What changing alpha from 16 to 1 does depends on learning rate: likeness -15.0 at learning rate 0.002, +0.0 "
-        "at learning rate 0.006. The two differ by +15.0 (95 % interval +3.9 to +26.1), more than training seeds make."
+        "What changing alpha from 16 to 1 does depends on learning rate: likeness -15.0 at learning rate 0.002, +5.0 "
+        "at learning rate 0.006. The two differ by +20.0 (95 % interval +7.3 to +32.7), more than training seeds make."
     )
 
 

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 
 def slug(text: str) -> str:
@@ -13,6 +14,16 @@ def slug(text: str) -> str:
 def counted(number: int, what: str) -> str:
     """1 run, 2 runs."""
     return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def few(names: Sequence[str], most: int = 4) -> str:
+    """Names as a list that stays short.
+
+    >>> few(["a", "b", "c"], 2)
+    'a, b and 1 more'
+    """
+    rest = len(names) - most
+    return ", ".join(names) if rest <= 0 else f"{', '.join(names[:most])} and {rest} more"
 
 
 def between(least: int, more: int) -> str:

@@ -3,7 +3,7 @@ were not trained on, time and memory."""
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import altair as alt
@@ -13,15 +13,8 @@ from workbench.charting.chart_parts import (
     COLOURS,
     GREY,
     TICKS,
-    by_pattern,
     finish,
-    height_for,
-    picked,
-    run_tips,
-    score_axis,
-    value_tip,
 )
-from workbench.findings.analysis import Tables
 from workbench.words import duration
 
 ALL = "all"  # the name of the whole LoRA among its blocks
@@ -168,32 +161,3 @@ def in_order(blocks: Iterable[str]) -> list[str]:
 
 def spoken(block: str) -> str:
     return "whole LoRA" if block == ALL else block
-
-
-def score_by_change(tables: Tables, metric: str, labels: Sequence[str] = ()) -> alt.LayerChart | None:
-    """A score over the relative weight change: the axis on which alpha, rate, optimiser and steps meet.
-
-    A point per checkpoint, joined along each run. A click selects a ``checkpoint_id`` under the name "pick". None
-    where no checkpoint has both.
-    """
-    measured = tables.metric(metric)
-    rows = tables.checkpoints[~tables.checkpoints["is_base"]].dropna(subset=[metric, "weight_change"])
-    rows = rows[rows["weight_change"] > 0].drop(columns=["replicate", "zero"])
-    if rows.empty:
-        return None
-    colour, shape = by_pattern(labels or list(tables.labels.values()), rows["label"])
-    x = alt.X(
-        "weight_change:Q",
-        title="relative weight change |ΔW| / |W| of the whole LoRA (logarithmic)",
-        scale=alt.Scale(type="log", nice=False, padding=12),
-        axis=alt.Axis(format="~%", tickCount=TICKS),
-    )
-    y = score_axis(measured)
-    tips = run_tips(alt.Tooltip("weight_change:Q", title="weight change", format=".3%"), value_tip(measured))
-    lines = alt.Chart(rows).mark_line(strokeWidth=1, opacity=0.5)
-    points = picked(rows, ["checkpoint_id"], tips, x=x, y=y, color=colour, shape=shape)
-    left_out = int(tables.checkpoints.loc[~tables.checkpoints["is_base"], "weight_change"].isna().sum())
-    notes = ["Each line is a run, from its first checkpoint to its last."]
-    notes += [f"{left_out} checkpoints are left out: saved before their weight change was measured."] * bool(left_out)
-    path = lines.encode(x=x, y=y, color=colour, detail="run_id:N", order="updates:Q")
-    return finish([path, points], notes, height_for(rows["label"]))

@@ -8,7 +8,6 @@ import pandas as pd
 from workbench.charting.chart_parts import (
     GREY,
     TICKS,
-    by_pattern,
     finish,
     height_for,
     interval_texts,
@@ -19,13 +18,16 @@ from workbench.charting.chart_parts import (
     value_tip,
     wrecked_note,
 )
+from workbench.charting.focus import FADED, MOST, by_focus, grey_first
 from workbench.findings.analysis import Tables
 from workbench.findings.contrast import shown
 from workbench.findings.metrics import Metric
 from workbench.findings.noise import Noise, noise_floor
 from workbench.sweep.patterns import Contrast
 from workbench.sweep.settings import field
+from workbench.words import few
 
+MOST_NAMED = 6  # pairs that are named under a chart
 LOG_SETTINGS = (
     "dim",
     "alpha",
@@ -41,23 +43,27 @@ LOG_SETTINGS = (
 def score_by_setting(tables: Tables, setting: str, metric: str) -> alt.LayerChart:
     """A point per run (its last checkpoint) over the value of one setting, and the mean of each pattern.
 
-    The interval around a mean is that of the noise floor, t(df) x sd / sqrt(runs). A dashed line joins
-    patterns that differ in this setting only: along it the setting alone is compared. Runs where the
-    setting has no effect are not drawn. A click selects a ``run_id`` under the name "pick".
+    The interval around a mean is from training seeds, by the noise floor moderated with the pattern's own variance. A
+    dashed line joins patterns that differ in this setting only: along it the setting alone is compared. Of many
+    patterns only those are coloured and named, the others are grey. Runs where the setting has no effect are not
+    drawn. A click selects a ``run_id`` under the name "pick".
     """
     measured, about = tables.metric(metric), field(setting)
     every = runs_with(tables, setting)
     rows = every.dropna(subset=[metric])
     noise = noise_floor(tables.checkpoints, metric)
-    means = pattern_means(rows, metric, noise)
-    means = means.assign(interval=interval_texts(means, measured))
     pairs = [pair for pair in tables.contrasts if pair.setting == setting]
+    focus = compared(tables, pairs, rows["label"])
+    rows = grey_first(rows, focus)
+    means = grey_first(pattern_means(rows, metric, noise), focus)
+    means = means.assign(interval=interval_texts(means, measured))
     x = setting_axis(setting, rows)
     y = score_axis(measured)
-    colour, shape = by_pattern(tables.labels.values(), rows["label"])
+    colour, shape = by_focus(tables.labels.values(), focus)
     tips = [alt.Tooltip("shown:N", title=about.label), value_tip(measured)]
     of_run = run_tips(*tips, alt.Tooltip("n_previews:Q", title="previews (n)"))
-    points = picked(rows, ["run_id"], of_run, x=x, y=y, color=colour, shape=shape)
+    size = alt.condition("datum.named", alt.value(80), alt.value(30))
+    points = picked(rows, ["run_id"], of_run, x=x, y=y, color=colour, shape=shape, size=size)
     of_pattern = [
         alt.Tooltip("label:N", title="pattern"),
         *tips,
@@ -68,17 +74,28 @@ def score_by_setting(tables: Tables, setting: str, metric: str) -> alt.LayerChar
     if pairs:
         lines = joined(means, pairs, metric)
         layers.append(alt.Chart(lines).mark_line(color=GREY, strokeDash=[4, 3]).encode(x=x, y=y, detail="pair:N"))
+    faded = alt.condition("datum.named", alt.value(0.8), alt.value(FADED))
     if noise:
-        layers.append(
-            alt.Chart(means).mark_rule(strokeWidth=2, opacity=0.7).encode(x=x, y="low:Q", y2="high:Q", color=colour)
-        )
+        bars = alt.Chart(means).mark_rule(strokeWidth=2)
+        layers.append(bars.encode(x=x, y="low:Q", y2="high:Q", color=colour, opacity=faded))
     layers.append(
         alt.Chart(means)
         .mark_point(shape="stroke", size=500, strokeWidth=3)
-        .encode(x=x, y=y, color=colour, tooltip=of_pattern)
+        .encode(x=x, y=y, color=colour, opacity=faded, tooltip=of_pattern)
     )
     notes = [*wrecked_note(every, metric), *setting_notes(tables, setting, pairs, noise, measured)]
-    return finish([*layers, points], notes, height_for(rows["label"]))
+    others = len(set(rows["label"]) - set(focus))
+    grey = f"Grey: {others} pattern{'s' * (others > 1)} without such a pair; point at one to see its name."
+    return finish([*layers, points], [*notes, *[grey] * bool(others)], height_for(focus))
+
+
+def compared(tables: Tables, pairs: Iterable[Contrast], present: Iterable[str]) -> list[str]:
+    """The labels that a setting's chart names: all of a few patterns, of many those of a pair in this setting alone."""
+    shown_labels = list(dict.fromkeys(present))
+    if len(shown_labels) <= MOST:
+        return shown_labels
+    ends = {tables.labels[pattern] for pair in pairs for pattern in (pair.a, pair.b)}
+    return [label for label in shown_labels if label in ends]
 
 
 def runs_with(tables: Tables, setting: str) -> pd.DataFrame:
@@ -90,15 +107,19 @@ def runs_with(tables: Tables, setting: str) -> pd.DataFrame:
 
 
 def pattern_means(rows: pd.DataFrame, metric: str, noise: Noise | None) -> pd.DataFrame:
-    """Mean over the ``n`` runs of each pattern; ``low`` and ``high``: the noise floor's interval."""
+    """Mean over the ``n`` runs of each pattern, and their ``variance``; ``low`` and ``high``: its 95 % interval.
+
+    By the noise floor, moderated with the pattern's own variance: see :meth:`Noise.half_width`.
+    """
     groups = rows.groupby("pattern_id", sort=False)
     means = groups.agg(
-        **{metric: (metric, "mean"), "n": (metric, "size")},
+        **{metric: (metric, "mean"), "n": (metric, "size"), "variance": (metric, "var")},
         label=("label", "first"),
         value=("value", "first"),
         shown=("shown", "first"),
     ).reset_index()
-    half = [noise.half_width(int(n)) if noise else None for n in means["n"]]
+    each = zip(means["n"], means["variance"], strict=True)
+    half = [noise.half_width(int(n), variances=(own,)) if noise else None for n, own in each]
     halves = pd.Series(half, index=means.index, dtype="float64")
     return means.assign(low=means[metric] - halves, high=means[metric] + halves)
 
@@ -139,14 +160,14 @@ def setting_notes(
     label = field(setting).label
     names = [f"{tables.labels[pair.a]} / {tables.labels[pair.b]}" for pair in pairs]
     notes = [
-        f"Differ only in {label} (dashed lines): {'; '.join(names)}."
+        f"Differ only in {label} (dashed lines): {few(names, MOST_NAMED)}."
         if names
         else f"No two patterns differ only in {label}: whatever this shows may come from another setting."
     ]
     if noise:
         notes.append(
             "Bars: 95 % interval of a pattern's mean, from training seeds "
-            f"(sd {measured.show_change(noise.sd)}, {noise.df} degrees of freedom)."
+            f"(sd {measured.show_change(noise.sd)}, {noise.df} degrees of freedom; a pattern's own spread counts too)."
         )
     else:
         notes.append("No intervals: no pattern was trained with two seeds yet.")
@@ -155,7 +176,7 @@ def setting_notes(
     unknown = [tables.labels[pattern] for pattern in missing if setting in tables.unknown.get(pattern, ())]
     without = [tables.labels[pattern] for pattern in missing if tables.labels[pattern] not in unknown]
     if unknown:
-        notes.append(f"Not drawn, since {label} is not known there: {', '.join(unknown)}.")
+        notes.append(f"Not drawn, since {label} is not known there: {few(unknown, MOST_NAMED)}.")
     if without:
-        notes.append(f"Not drawn, since {label} has no effect there: {', '.join(without)}.")
+        notes.append(f"Not drawn, since {label} has no effect there: {few(without, MOST_NAMED)}.")
     return notes

@@ -17,6 +17,7 @@ from workbench.cli import (
     photos,
     queue,
     ratings,
+    recipes,
     report,
     results,
     serve,
@@ -25,7 +26,7 @@ from workbench.cli.shared import Verb
 from workbench.workspace import HOME_VARIABLE, Workspace
 
 # each declares its verbs in ``add``
-ROOMS = (photos, elsewhere, bases, patterns, queue, results, report, ratings, loras, judging, keep, serve)
+ROOMS = (photos, elsewhere, bases, patterns, queue, results, recipes, report, ratings, loras, judging, keep, serve)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -34,6 +34,7 @@ def add(verb: Verbs) -> None:
     patterns.add_argument(
         "--bases", metavar="NAME=PLACE", action="append", default=[], help="the article's base models"
     )
+    patterns.add_argument("--marks", action="store_true", help="the article's contrasts: its marks and our verdicts")
     patterns.add_argument("--apply", action="store_true", help="add a grid's or preset's patterns; else they are shown")
 
 
@@ -46,6 +47,8 @@ def patterns_verb(ws: Workspace, args: Args) -> int:
         return show_article(args)
     db = ws.open()
     project = find_project(db, args.project)
+    if args.marks:
+        return show_marks(db, project, args)
     if args.preset == "article":
         add_article(db, project, args)
     elif args.preset or args.grid:
@@ -163,3 +166,25 @@ def add_article(db: Database, project: dict[str, Any], args: Args) -> None:
     print(f"{len(done.pattern_ids)} patterns. {article.MARKS_SENTENCE}", file=sys.stderr)
     for label, why in done.left_out:
         print(f"left out: {label}: {why}", file=sys.stderr)
+
+
+def show_marks(db: Database, project: dict[str, Any], args: Args) -> int:
+    """Every contrast of the article: the author's difference, whether it could know, and this project's verdict."""
+    from workbench.findings.analysis import tables
+    from workbench.findings.author import CATEGORIES, beside_ours, tally
+    from workbench.sweep.marks import of_author
+
+    given = of_author(db, project["id"])
+    if not given:
+        raise ValueError("This project has no marks of the article: `patterns --preset article --apply` adds them.")
+    every = tables(db, project["id"])
+    table = beside_ours(every, given, every.main_metric)
+    print(tally(table), file=sys.stderr)
+    rows = json.loads(table.to_json(orient="records"))
+    return show(
+        args,
+        rows,
+        lambda row: (
+            f"[{CATEGORIES[row['category']]}] {row['author_a']} / {row['author_b']}, {row['change']}. {row['sentence']}"
+        ),
+    )

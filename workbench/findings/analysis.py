@@ -3,13 +3,13 @@
 import json
 import math
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
 from sqlite_utils import Database
 
-from db import library, ratings, runs
+from db import costs, library, ratings, runs
 from trainer.config import TrainConfig
 from trainer.effective import completed, effective, inert
 from workbench.findings.beside import BESIDE_COLUMNS
@@ -27,6 +27,7 @@ Row = dict[str, Any]
 
 WRECKED_BELOW = 0.5  # face rate: with fewer faces a run is broken, and the likeness of the rest says nothing
 MAIN_METRICS = ("likeness", "human_likeness", "clip_t")
+COST_COLUMNS = ("seconds", "bytes", "train_seconds", "device")
 SUMMARY_COLUMNS = [
     "n_previews",
     "n_prompts",
@@ -70,6 +71,11 @@ class Tables:
     def everything(self) -> pd.DataFrame:
         """All previews, variants included."""
         return pd.concat([self.previews, self.variants], ignore_index=True)
+
+    def own(self) -> "Tables":
+        """The same with tables of one's own: changing one changes no other, and values are copied only then."""
+        frames = ("previews", "variants", "checkpoints", "runs", "patterns")
+        return replace(self, **{name: getattr(self, name).copy(deep=False) for name in frames})
 
     def metric(self, key: str) -> Metric:
         """A metric with the explanation that fits the scale of these tables."""
@@ -133,8 +139,8 @@ def checkpoint_table(db: Database, project_id: int, previews: pd.DataFrame | Non
     under half of the previews that should show one, or over half of all broken), ``zero`` (what 0 on the likeness
     scale is; None without a scale),
     ``human_row`` (mean of ``n_row_marks`` marks of whole rows of its pictures), ``weight_change`` (|scale BA| / |W| of
-    the whole LoRA; missing where it was not measured), ``run_status``, and ``replicate``: equal for runs whose settings
-    in force and photos are equal, whatever their patterns are called.
+    the whole LoRA; missing where it was not measured), COST_COLUMNS (:func:`db.costs.of_checkpoints`), ``run_status``,
+    and ``replicate``: equal for runs whose settings in force and photos are equal, whatever their patterns are called.
     """
     previews = preview_table(db, project_id) if previews is None else previews
     main = previews[previews["is_main"]]
@@ -153,6 +159,10 @@ def checkpoint_table(db: Database, project_id: int, previews: pd.DataFrame | Non
     rows = row_marks(db, project_id)
     of_row = [rows.get(row, (math.nan, 0)) for row in table["checkpoint_id"].fillna(-1)]
     table["human_row"], table["n_row_marks"] = [mean for mean, _ in of_row], [n for _, n in of_row]
+    taken = {row["checkpoint_id"]: row for row in costs.of_checkpoints(db, project_id)}
+    for name in COST_COLUMNS:
+        values = [taken[row][name] if row in taken else None for row in table["checkpoint_id"].fillna(-1)]
+        table[name] = pd.Series(values, index=table.index, dtype=object if name == "device" else "float64")
     about = run_facts(db, project_id)
     table["run_status"] = [about[run][0] if run in about else None for run in table["run_id"]]
     table["replicate"] = [about[run][1] if run in about else None for run in table["run_id"]]

@@ -8,10 +8,13 @@ from typing import Any
 import pandas as pd
 
 from workbench.findings.analysis import Tables, of_role, ranked_patterns
-from workbench.findings.contrast import cell_means, trainings
+from workbench.findings.contrast import cell_means
 from workbench.findings.intervals import t_interval, told_apart
-from workbench.findings.metrics import METRICS
-from workbench.findings.noise import noise_floor
+from workbench.findings.metrics import METRICS, Metric
+from workbench.findings.noise import Noise, noise_floor
+from workbench.findings.ranking import apart, main_strength, named_once, ranking
+from workbench.findings.ranking_words import chance_words, strength_words
+from workbench.words import duration
 
 LEADERS = 3  # patterns at most that are looked at on fresh seeds
 
@@ -38,9 +41,13 @@ class Best:
     label: str
     metric: str
     value: float
-    low: float  # missing where the noise floor is not known
+    low: float  # of what is to be expected of it again; missing where the noise floor is not known
     high: float
+    chance: float  # that it is the best of all; missing where that is not known
     n_seeds: int
+    minutes: float  # of one training; missing where not measured
+    best_strength: float  # missing where only one was rendered
+    value_best_strength: float
     updates: float  # mean over the chosen checkpoints
     checkpoint_ids: tuple[int, ...]
     wording: str  # a code of workbench.findings.verdicts
@@ -49,64 +56,87 @@ class Best:
 
 
 def best_so_far(tables: Tables) -> Best | None:
-    """The pattern with the best mean of the main metric at its best checkpoints, or None.
+    """The pattern with the best mean of the main metric at its best checkpoints, or None. See :func:`leading`."""
+    return leading(tables, tables.main_metric, ranking(tables, tables.main_metric))
 
-    The interval is mean +- t(df) x sd / sqrt(n_seeds) with the pooled sd of the noise floor. It "leads"
-    only if it is ahead of the second by more than the noise floor of their difference. Patterns whose runs
-    are all wrecked don't take part, and the second is never the same LoRA under another name.
+
+def leading(tables: Tables, metric: str, ranked: pd.DataFrame) -> Best | None:
+    """The first pattern of a ranking by a metric, or None.
+
+    The interval is that of :func:`chances.beliefs`, with the luck of being the first of many taken off: it need not lie
+    evenly about the value. The pattern "leads" only if it is ahead of every other one by more than training seeds
+    make. Patterns whose runs are all wrecked don't take part, and the second is never the same LoRA under another name.
     """
-    metric = tables.main_metric
-    ranked = in_the_running(tables, metric)
+    ranked = ranked[~ranked["wrecked"]]
     if ranked.empty:
         return None
-    first = ranked.iloc[0]
-    second = ranked.iloc[1] if len(ranked) > 1 else None
-    value, n = float(first[metric]), int(first["n_seeds"])
-    noise = noise_floor(tables.checkpoints, metric)
-    half = noise.half_width(n) if noise else math.nan
-    if second is None:
-        code = "best_alone"
-    elif min(n, second["n_seeds"]) < 2:
-        code = "best_single"
-    elif noise is None:
-        code = "best_open"
-    else:
-        ahead = abs(value - float(second[metric])) > noise.half_width(n, int(second["n_seeds"]))
-        code = "best_leads" if ahead else "best_close"
-    fresh = on_fresh_seeds(tables, first["checkpoint_ids"], metric)
+    first, *others = ranked.itertuples()
+    second = others[0] if others else None
+    low, high = first.believed_low, first.believed_high
+    if math.isnan(low):
+        low, high = first.low, first.high
+    fresh = on_fresh_seeds(tables, first.checkpoint_ids, metric)
     about = {
         "metric": metric,
-        "a": str(first["label"]),
-        "b": None if second is None else str(second["label"]),
-        "value": value,
-        "second": None if second is None else float(second[metric]),
-        "low": value - half,
-        "high": value + half,
-        "n_a": n,
+        "a": first.label,
+        "b": None if second is None else second.label,
+        "value": first.value,
+        "second": None if second is None else second.value,
+        "low": low,
+        "high": high,
+        "n_a": first.n_seeds,
+        "more": "".join(f" {said}" for said in besides(ranked, METRICS[metric], main_strength(tables))),
         "fresh": vars(fresh) if fresh else None,
     }
     return Best(
-        pattern_id=int(first["pattern_id"]),
-        label=str(first["label"]),
+        pattern_id=first.pattern_id,
+        label=first.label,
         metric=metric,
-        value=value,
-        low=value - half,
-        high=value + half,
-        n_seeds=n,
-        updates=float(first["updates"]),
-        checkpoint_ids=tuple(first["checkpoint_ids"]),
-        wording=code,
+        value=first.value,
+        low=low,
+        high=high,
+        chance=first.chance_best,
+        n_seeds=first.n_seeds,
+        minutes=first.minutes,
+        best_strength=first.best_strength,
+        value_best_strength=first.value_best_strength,
+        updates=first.updates,
+        checkpoint_ids=tuple(first.checkpoint_ids),
+        wording=standing(noise_floor(tables.checkpoints, metric), ranked),
         params=about,
         fresh=fresh,
     )
 
 
+def standing(noise: Noise | None, ranked: pd.DataFrame) -> str:
+    """How far the first row of a ranking is ahead of the others, as a code of workbench.findings.verdicts."""
+    first, *others = ranked.itertuples()
+    if not others:
+        return "best_alone"
+    if min(first.n_seeds, others[0].n_seeds) < 2:
+        return "best_single"
+    if noise is None:
+        return "best_open"
+    return "best_leads" if all(apart(first, other, noise) for other in others) else "best_close"
+
+
+def besides(ranked: pd.DataFrame, measured: Metric, main: float) -> list[str]:
+    """What is said of the leading pattern besides: how sure, what to expect again, the best strengths, its time."""
+    said, first = [], next(ranked.itertuples())
+    if not math.isnan(first.chance_best):
+        said.append(f"It is {chance_words(first.chance_best).replace('best', 'the best of all', 1)}.")
+    if not math.isnan(first.believed) and measured.show(first.believed) != measured.show(first.value):
+        said.append(f"Expect {measured.show(first.believed)} of it again: the first of many owes a part to luck.")
+    said += [text for text in [strength_words(ranked, measured, main)] if text]
+    if not math.isnan(first.minutes):
+        said.append(f"One training takes {duration(60 * first.minutes)}.")
+    return said
+
+
 def in_the_running(tables: Tables, metric: str) -> pd.DataFrame:
     """Rows of the ranking that can be called best: measured, not wrecked, each LoRA under one name only."""
     ranked = ranked_patterns(tables.checkpoints, tables.dataset_id, metric)
-    ranked = ranked[ranked["n_wrecked"] < ranked["n_runs"]].dropna(subset=[metric])
-    trained = trainings(tables)
-    return ranked[~pd.Series([trained[pattern] for pattern in ranked["pattern_id"]], index=ranked.index).duplicated()]
+    return named_once(tables, ranked[ranked["n_wrecked"] < ranked["n_runs"]].dropna(subset=[metric]))
 
 
 def leaders(tables: Tables) -> list[int]:

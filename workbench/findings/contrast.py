@@ -7,11 +7,13 @@ from typing import Any
 
 import pandas as pd
 
+from workbench.bases import short
 from workbench.findings.analysis import Tables, of_role
 from workbench.findings.family import Compared, Standing, standings
 from workbench.findings.intervals import TINY, t_interval, told_apart
 from workbench.findings.metrics import METRICS
 from workbench.findings.noise import Noise, noise_floor
+from workbench.findings.orientation import directed, shown_first
 from workbench.findings.verdicts import verdict, wrecked_labels
 from workbench.sentences import setting as about_setting
 from workbench.sweep.patterns import Contrast
@@ -22,6 +24,7 @@ CONTRAST_COLUMNS = [
     "metric",
     "unit",
     "setting",
+    "group",
     "change",
     "pattern_a",
     "pattern_b",
@@ -41,6 +44,7 @@ CONTRAST_COLUMNS = [
     "more_seeds",
     "compared",
     "wrecked",
+    "shown_first",
     "wording",
     "sentence",
 ]
@@ -131,7 +135,7 @@ def judged(results: Mapping[tuple[int, int], Paired], noise: Noise | None) -> li
         Compared(*key, each.n_a, each.n_b, *each.variances, each.diff, prompt_variance(each), each.prompts)
         for key, each in members.items()
     ]
-    found = dict(zip(members, standings(asked, noise.sd, noise.df) if noise else (), strict=True))
+    found = dict(zip(members, standings(asked, noise.sd, noise.df, noise.uneven) if noise else (), strict=True))
     return [told(each, noise, found.get(key), len(members)) for key, each in results.items()]
 
 
@@ -250,26 +254,33 @@ def params(result: Paired, label_a: str, label_b: str, change: str = "", claim: 
 def contrast_table(tables: Tables, metric: str) -> pd.DataFrame:
     """One row per pair of patterns that differ in one effective setting, if there is a word to say.
 
-    A pair with a wrecked side that has no face to compare stands there without a difference; pairs that
-    train the very same LoRAs stand there once. ``change`` is in words ("alpha: 16 → 1"), ``noise`` the
-    half-width of the noise floor, ``wrecked`` names the patterns that are, ``sentence`` the verdict. Wrecked pairs come
+    All pairs of a setting point alike (:func:`orientation.directed`): a is the side with the smaller or the reference
+    value, and ``diff`` > 0 says that b has the higher score. A pair with a wrecked side that has no face to compare
+    stands there without a difference; pairs that train the very same LoRAs stand there once. ``group`` is the setting
+    and ``change`` the step in words ("alpha", "alpha: 1 → 16"), ``noise`` the half-width of the noise floor,
+    ``wrecked`` names the patterns that are, ``sentence`` the verdict; ``shown_first``: see
+    :func:`orientation.shown_first`. What is judged, all pairs as one family, doesn't depend on it. Wrecked pairs come
     first, since nothing matters more than a setting that destroys the pictures; then the largest difference.
     """
-    pairs = {(pair.a, pair.b): pair for pair in distinct(tables)}
+    baseline = tables.settings.get(next(iter(tables.labels), -1), {})
+    told_of = directed(distinct(tables), baseline)
+    early = shown_first(told_of, baseline)
     needed = only_needed(tables, metric)
     noise = noise_floor(tables.checkpoints, metric)
-    each = {key: measured_pair(needed, *key, metric, noise) for key in pairs}
+    each = {(pair.a, pair.b): measured_pair(needed, pair.a, pair.b, metric, noise) for pair in told_of}
     rows = []
-    for pair, result in zip(pairs.values(), judged(each, noise), strict=True):
+    for pair, first, result in zip(told_of, early, judged(each, noise), strict=True):
         if result.wording == "nothing_shared":
             continue
-        label, values = about_setting(pair.setting).label, (shown(pair.value_a), shown(pair.value_b))
-        change = f"{label} from {values[0]} to {values[1]}"
+        group = about_setting(pair.setting).label
+        value_a, value_b = said(pair.setting, pair.value_a), said(pair.setting, pair.value_b)
+        change = f"{group} from {value_a} to {value_b}"
         about = params(result, tables.labels[pair.a], tables.labels[pair.b], change, tables.main_metric)
         rows.append(
             {
                 "setting": pair.setting,
-                "change": f"{label}: {values[0]} → {values[1]}",
+                "group": group,
+                "change": f"{group}: {value_a} → {value_b}",
                 "pattern_a": pair.a,
                 "pattern_b": pair.b,
                 "label_a": about["a"],
@@ -277,6 +288,7 @@ def contrast_table(tables: Tables, metric: str) -> pd.DataFrame:
                 **{name: getattr(result, name) for name in CONTRAST_COLUMNS if hasattr(result, name)},
                 "unit": tables.metric(metric).unit,
                 "wrecked": wrecked_labels(result.wrecked),
+                "shown_first": first,
                 "sentence": f"{verdict(result.wording, about)}{taken_as_equal(pair)}",
             }
         )
@@ -317,3 +329,8 @@ def trainings(tables: Tables) -> dict[int, frozenset[str]]:
 def shown(value: Any) -> str:
     """A setting's value in a sentence."""
     return value_text(value) or "none"
+
+
+def said(setting: str, value: Any) -> str:
+    """The same for one setting: a base model without its folders."""
+    return short(value) if setting == "base_model" else shown(value)

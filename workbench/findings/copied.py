@@ -4,12 +4,17 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from workbench.findings.preview_table import NEAREST
 from workbench.scores.one_photo import FACE, LAYOUT, LOOK, ONE_PHOTO, copied_by, popular_share, usual_shares, verdict
 
+Columns = Mapping[str, NDArray[np.float64]]  # columns of a preview table, a missing value as nan
+
 COPIED_COLUMNS = ["copy_verdict", "copy_of", "copy_by", "copy_k", "copy_n", "copy_usual"]
+JUDGED = ("copied", "recognised", "prompt")
 LEAST_USUAL = 6  # previews of the base row to know from what is usual
 LIKE = {LAYOUT: "are laid out most like", LOOK: "look most like", FACE: "have their face nearest to"}
 
@@ -22,9 +27,13 @@ def copied(main: pd.DataFrame, group: pd.Series, usual: Mapping[str, float]) -> 
     ``copy_n`` previews are nearest to one photo by it, where ``copy_usual`` would be usual (missing: not known): the
     greater share among real photos (``usual``) and among the base row's previews of the same prompts.
     """
-    previews = main[main["role"] == "identity"].assign(group=group)
-    usual = usual_shares(usual, usual_of(previews[previews["is_base"]]))
-    rows = {number: about(own, usual) for number, own in previews[~previews["is_base"]].groupby("group")}
+    identity = (main["role"] == "identity").to_numpy()
+    is_base = main["is_base"].to_numpy(dtype=bool)
+    columns = {name: main[name].to_numpy(dtype="float64", na_value=np.nan) for name in (*JUDGED, *NEAREST.values())}
+    usual = usual_shares(usual, usual_of(taken(columns, np.flatnonzero(identity & is_base))))
+    own = np.flatnonzero(identity & ~is_base)
+    places = pd.Series(own).groupby(group.to_numpy()[own]).indices
+    rows = {number: about(taken(columns, own[each]), usual) for number, each in places.items()}
     table = pd.DataFrame.from_dict(rows, orient="index", columns=COPIED_COLUMNS).reindex(group.unique())
     for column in ("copy_verdict", "copy_by"):
         table[column] = table[column].astype(object).where(table[column].notna(), None)
@@ -32,31 +41,41 @@ def copied(main: pd.DataFrame, group: pd.Series, usual: Mapping[str, float]) -> 
     return table.astype({"copy_of": "Int64", **numbers})
 
 
-def usual_of(base_row: pd.DataFrame) -> dict[str, float | None]:
+def taken(columns: Columns, places: NDArray[np.intp]) -> Columns:
+    """Some rows of them."""
+    return {name: values[places] for name, values in columns.items()}
+
+
+def usual_of(base_row: Columns) -> dict[str, float | None]:
     """Measure -> share of the base row's previews that are nearest to one photo; without enough of them nothing."""
     nearest = nearest_photos(base_row)
     return {name: popular_share(photos) for name, photos in nearest.items() if len(photos) >= LEAST_USUAL}
 
 
-def nearest_photos(previews: pd.DataFrame) -> dict[str, list[int]]:
+def nearest_photos(previews: Columns) -> dict[str, list[int]]:
     """Measure -> id of the nearest train photo of each preview that has one."""
-    return {name: [int(photo) for photo in previews[column].dropna()] for name, column in NEAREST.items()}
+    return {name: known(previews[column]) for name, column in NEAREST.items()}
 
 
-def own_faces(previews: pd.DataFrame) -> list[int]:
+def known(values: NDArray[np.float64]) -> list[int]:
+    """Ids that are not missing."""
+    return [int(value) for value in values.tolist() if value == value]
+
+
+def own_faces(previews: Columns) -> list[int]:
     """Ids of the train photos nearest to the faces that are recognisably the person, or all where that isn't known.
 
     A face between the base's and the person's is nearest to a hub of the photos without copying it.
     """
-    return nearest_photos(previews[previews["recognised"] != 0])[FACE]
+    return known(previews[NEAREST[FACE]][previews["recognised"] != 0])
 
 
-def about(previews: pd.DataFrame, usual: Mapping[str, float]) -> list[Any]:
+def about(previews: Columns, usual: Mapping[str, float]) -> list[Any]:
     """COPIED_COLUMNS of one checkpoint."""
     flagged = previews["copied"]
-    if flagged.isna().all():
+    if np.isnan(flagged).all():
         return [None] * len(COPIED_COLUMNS)
-    several = previews["prompt"].nunique() > 1  # of one prompt all pictures may be laid out alike
+    several = len(set(previews["prompt"].tolist())) > 1  # of one prompt all pictures may be laid out alike
     nearest = nearest_photos(previews) | {FACE: own_faces(previews)}
     found = copied_by(nearest, usual) if several else None
     said = verdict(found, int((flagged == 1).sum()))

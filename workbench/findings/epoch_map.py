@@ -13,6 +13,9 @@ from workbench.findings.intervals import t_interval, told_apart
 from workbench.findings.metrics import METRICS
 from workbench.findings.shares import wilson
 
+Cell = tuple[int, float]  # checkpoint, strength
+Values = dict[tuple[int, int], float]  # (prompt, seed) -> value
+
 CELL = ["checkpoint_id", "strength"]
 ABOUT = ["run_id", "pattern_id", "label", "train_seed", "updates", "epoch"]
 MAP_COLUMNS = [
@@ -95,10 +98,10 @@ def epoch_map(tables: Tables, metric: str) -> pd.DataFrame:
     identity = rows[rows["role"] == "identity"].groupby(CELL)
     table["n"] = cells[wanted.column].count()
     table["n_pictures"] = cells.size()
-    prompts = chosen.groupby([*CELL, "prompt"], sort=False)[wanted.column].mean().dropna()
+    prompts = chosen.groupby([*CELL, "prompt"])[wanted.column].mean().dropna()
     table["n_prompts"] = prompts.groupby(CELL).count()
     table["value"] = prompts.groupby(CELL).mean()
-    spread = {key: interval_of(group, wanted.column) for key, group in cells}
+    spread = {key: t_interval(units(values))[1:] for key, values in values_of(chosen, wanted.column).items()}
     table["low"] = pd.Series({key: ends[0] for key, ends in spread.items()})
     table["high"] = pd.Series({key: ends[1] for key, ends in spread.items()})
     table["face_rate"] = identity["face_found"].mean()
@@ -126,15 +129,21 @@ def in_cells(previews: pd.DataFrame, keys: Collection[tuple[int, float]]) -> pd.
     return found
 
 
-def interval_of(pictures: pd.DataFrame, column: str) -> tuple[float, float]:
-    """Ends of the 95 % interval of one cell's mean."""
-    return t_interval(units(pictures.set_index(["prompt", "seed"])[column].dropna()))[1:]
+def values_of(pictures: pd.DataFrame, column: str) -> dict[Cell, Values]:
+    """The values of each cell that has any, by (prompt, seed) and in that order."""
+    means = pictures.groupby([*CELL, "prompt", "seed"])[column].mean().dropna()
+    found: dict[Cell, Values] = {}
+    for (checkpoint, strength, prompt, seed), value in zip(means.index, means.tolist(), strict=True):
+        found.setdefault((checkpoint, strength), {})[prompt, seed] = value
+    return found
 
 
-def units(values: pd.Series) -> list[float]:
+def units(values: Values) -> list[float]:
     """What counts as one observation: a prompt's mean, or with one prompt only each of its seeds."""
-    prompts = values.groupby("prompt").mean()
-    return [float(value) for value in (prompts if len(prompts) > 1 else values.groupby("seed").mean())]
+    prompts: dict[int, list[float]] = {}
+    for (prompt, _), value in values.items():
+        prompts.setdefault(prompt, []).append(value)
+    return [sum(own) / len(own) for own in prompts.values()] if len(prompts) > 1 else list(values.values())
 
 
 def places(table: pd.DataFrame) -> list[str]:
@@ -185,36 +194,25 @@ def best_cell(tables: Tables, metric: str, run_id: int | None = None) -> BestCel
     full = cells[cells["n"] * 2 >= cells["n"].max()]
     sound = full[~full["wrecked"]] if not full["wrecked"].all() else full
     order = sound.loc[wanted.goodness(sound["value"]).sort_values(ascending=False, kind="stable").index]
-    values = dict(iter(map_values(tables, metric).groupby(CELL)))
+    compared = of_role(map_previews(tables), wanted.role)
+    values = values_of(compared[compared["checkpoint_id"].isin(order["checkpoint_id"])], wanted.column)
     first = order.iloc[0]
-    own = cell_values(values, first)
-    rivals = tuple(rival(row, own, cell_values(values, row)) for _, row in order.iloc[1:].iterrows())
+    places = list(zip(order["checkpoint_id"].tolist(), order["strength"].tolist(), strict=True))
+    own = values[places[0]]
+    rivals = tuple(rival(place, own, values[place]) for place in places[1:])
     return BestCell(
         cell=first.to_dict(),
         metric=metric,
         rivals=rivals,
         n_candidates=len(order),
         n_thin=len(cells) - len(full),
-        by_seeds=own.index.get_level_values("prompt").nunique() == 1,
+        by_seeds=len({prompt for prompt, _ in own}) == 1,
     )
 
 
-def map_values(tables: Tables, metric: str) -> pd.DataFrame:
-    """Every picture of the map with a value of the metric."""
-    wanted = METRICS[metric]
-    rows = of_role(map_previews(tables), wanted.role)
-    return rows[[*CELL, "prompt", "seed"]].assign(value=rows[wanted.column]).dropna(subset=["value"])
-
-
-def cell_values(values: dict[Any, pd.DataFrame], row: pd.Series) -> pd.Series:
-    """One cell's values by (prompt, seed)."""
-    rows = values[(row["checkpoint_id"], row["strength"])]
-    return rows.groupby(["prompt", "seed"])["value"].mean()
-
-
-def rival(row: pd.Series, best: pd.Series, other: pd.Series) -> Rival:
+def rival(place: Cell, best: Values, other: Values) -> Rival:
     """Another cell against the best one."""
-    differences = (other - best).dropna()
-    each = units(differences) if len(differences) else []
+    differences = {key: value - best[key] for key, value in other.items() if key in best}
+    each = units(differences)
     diff, low, high = t_interval(each)
-    return Rival(int(row["checkpoint_id"]), float(row["strength"]), diff, low, high, len(differences), told_apart(each))
+    return Rival(int(place[0]), float(place[1]), diff, low, high, len(differences), told_apart(each))

@@ -2,23 +2,33 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-LEVEL = 0.04  # the chance that a family without any difference yields a claim: 5 % are promised, and this is no proof
+from workbench.findings.intervals import CONFIDENCE, TINY
+
+LEVEL = 0.03  # the chance that a family without any difference yields a claim: 5 % are promised, and this is no proof
 Z_OF_POWER = 0.8416  # "so many more seeds" would find the difference that was seen in 80 % of cases
 MOST_SEEDS = 20  # more than that on each side is no advice
 DRAWS = 20_000  # of the largest difference: the chance of LEVEL is known to +-.003 (95 %)
+MOST_OTHERS = 30  # degrees of freedom of other patterns: more change no bound that can be seen
 SEED = 8  # the same family is always judged alike
+HALVINGS = 40
+LOGS = np.linspace(-30, 12, 1000)  # of a variance, less that of the typical one
+TYPICAL = np.linspace(-1.5, 3.5, 26)  # log of the typical variance, less the mean log of the measured ones
 
-# Some patterns vary more between training seeds than others: in the demo's 29 patterns x 2 seeds the log of that sd has
-# an sd of about .6 (the log of their |differences| has a variance of 1.70, of which chance makes pi^2 / 8). A bound for
-# equal noise would be crossed in 9 to 25 % of such sweeps without any effect (4 to 63 pairs).
-UNEVEN = 0.6
-PRIOR = 2.0  # degrees of freedom that the pooled variance has in each pattern's own
+# Some patterns vary more between training seeds than others: in the demo's 31 patterns that move, with 2 to 5 seeds
+# each, the log of that sd has an sd of .85 (.60-1.22). How uneven a sweep is follows from its own variances as far as
+# these tell; two seeds tell little, so before they are seen each of UNEVENS is as likely as PLAUSIBLE says.
+UNEVENS = (0.0, 0.3, 0.6, 0.9, 1.2)
+PLAUSIBLE = (0.1, 0.1, 0.3, 0.3, 0.2)
+UNEVEN = 0.6  # where nothing else is said
+# degrees of freedom that the pooled variance has in each pattern's own: trigamma(d / 2) = 4 x .85^2 gives 1.4, 4 x
+# 1.22^2 gives .9 (Smyth 2004)
+PRIOR = 1.0
 
 
 @dataclass(frozen=True)
@@ -46,7 +56,7 @@ def moderated(own: Any, pooled: Any, runs: Any, prior: float = PRIOR) -> Any:
     alone say little of how far a third would lie; the other patterns alone say nothing of an unsteady one.
 
     >>> moderated(9.0, 3.0, 2)
-    5.0
+    6.0
     """
     weight = (runs - 1) / (prior + runs - 1)
     return pooled + weight * (own - pooled)
@@ -60,34 +70,131 @@ def largest(family: Family) -> np.ndarray:
     exceed is Dunnett's (1955) where all pairs share an arm, Tukey's where all arms are compared, and what lies between
     (Hothorn, Bretz & Westfall 2008, single step), but for noise that is not the same in every arm.
     """
-    rng = np.random.default_rng(SEED)
-    means, sums, counts = [], [], np.array(family.runs)
-    for count in counts:
-        runs = rng.standard_normal((DRAWS, count)) * np.exp(family.uneven * rng.standard_normal((DRAWS, 1)))
-        means.append(runs.mean(axis=1))
-        sums.append(runs.var(axis=1) * count)
-    squares = np.sum(sums, axis=0)
-    for _ in range(family.others):
-        squares += (rng.standard_normal(DRAWS) * np.exp(family.uneven * rng.standard_normal(DRAWS))) ** 2
-    pooled = squares / ((counts - 1).sum() + family.others)
-    errors = [
-        moderated(own / (count - 1), pooled, count, family.prior) / count
-        for own, count in zip(sums, counts, strict=True)
-    ]
+    means, errors = drawn(family)
     found = np.zeros(DRAWS)
     for a, b in family.pairs:
         np.maximum(found, np.abs(means[b] - means[a]) / np.sqrt(errors[a] + errors[b]), out=found)
     return np.sort(found)
 
 
-def chance(family: Family, t: float) -> float:
-    """P(max |T| >= t): how often the largest of all differences is that large by training seeds alone."""
-    return float(1 - np.searchsorted(largest(family), abs(t)) / DRAWS)
+def drawn(family: Family) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Per arm its mean and the square of that mean's standard error, DRAWS times, where no arm differs."""
+    rng = np.random.default_rng(SEED)
+    means, sums, counts = [], [], np.array(family.runs)
+    for count in counts:
+        runs = rng.standard_normal((DRAWS, count)) * np.exp(family.uneven * rng.standard_normal((DRAWS, 1)))
+        means.append(runs.mean(axis=1))
+        sums.append(runs.var(axis=1) * count)
+    squares, others = np.sum(sums, axis=0), min(family.others, MOST_OTHERS)
+    for _ in range(others):
+        squares += (rng.standard_normal(DRAWS) * np.exp(family.uneven * rng.standard_normal(DRAWS))) ** 2
+    pooled = squares / max((counts - 1).sum() + others, 1)
+    errors = [
+        moderated(own / max(count - 1, 1), pooled, count, family.prior) / count
+        for own, count in zip(sums, counts, strict=True)
+    ]
+    return means, errors
 
 
-def critical(family: Family, level: float = LEVEL) -> float:
+@lru_cache(maxsize=512)
+def of_one(runs: tuple[int, ...], others: int, uneven: float = UNEVEN) -> np.ndarray:
+    """|t| of one comparison of arms that don't differ, drawn DRAWS times, in order.
+
+    Of one arm: of its mean; of two: of their difference; of four: of the difference of two differences. Drawn as
+    :func:`largest` is, since moderated variances of arms that vary unevenly follow no t distribution. ``runs``: of how
+    many trainings each arm is the mean; ``others``: degrees of freedom of all other patterns.
+    """
+    means, errors = drawn(Family((), runs, others, uneven))
+    # which arms are subtracted changes nothing
+    return np.sort(np.abs(np.sum(means, axis=0)) / np.sqrt(np.sum(errors, axis=0)))
+
+
+def alone(runs: tuple[int, ...], others: int, uneven: Any = PLAUSIBLE) -> Any:
+    """How many standard errors the 95 % interval of one comparison has to each side. See :func:`of_one`."""
+    return exceeded(tuple(of_one(runs, others, each) for each in UNEVENS), uneven, 1 - CONFIDENCE)
+
+
+def chance_alone(runs: tuple[int, ...], others: int, t: Any, uneven: Any = PLAUSIBLE) -> Any:
+    """P(|T| >= t) of one comparison, two-sided. See :func:`of_one`."""
+    return share_above(tuple(of_one(runs, others, each) for each in UNEVENS), uneven, t)
+
+
+def chance(family: Family, t: Any, uneven: Any = None) -> Any:
+    """P(max |T| >= t): how often the largest of all differences is that large by training seeds alone.
+
+    ``uneven``: how likely each of UNEVENS is, None: as the family says.
+    """
+    return share_above(*of_family(family, uneven), t)
+
+
+def critical(family: Family, level: float = LEVEL, uneven: Any = None) -> Any:
     """The |t| that the largest of all differences exceeds by chance in ``level`` of all sweeps."""
-    return float(np.quantile(largest(family), 1 - level))
+    return exceeded(*of_family(family, uneven), level)
+
+
+def of_family(family: Family, uneven: Any) -> tuple[tuple[np.ndarray, ...], Any]:
+    if uneven is None:
+        return (largest(family),), (1.0,)
+    return tuple(largest(replace(family, uneven=each)) for each in UNEVENS), uneven
+
+
+def share_above(samples: tuple[np.ndarray, ...], weights: Any, t: Any) -> Any:
+    """The share of a mixture of sorted samples at or above ``t``. ``weights``: of each sample, along the last axis."""
+    shares = np.stack([1 - np.searchsorted(each, np.abs(t)) / len(each) for each in samples], axis=-1)
+    found = (shares * np.asarray(weights)).sum(axis=-1)
+    return found if np.ndim(found) else float(found)
+
+
+def exceeded(samples: tuple[np.ndarray, ...], weights: Any, level: float) -> Any:
+    """What a share of ``level`` of a mixture of sorted samples lies above: by halving, for many weights at once."""
+    weights = np.asarray(weights, dtype="float64")
+    low = np.zeros(weights.shape[:-1])
+    high = np.full(weights.shape[:-1], max(each[-1] for each in samples))
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        above = share_above(samples, weights, middle) > level
+        low, high = np.where(above, middle, low), np.where(above, high, middle)
+    return high if high.ndim else float(high)
+
+
+# how unevenly patterns vary
+
+
+@lru_cache(maxsize=256)
+def likelihood(df: int, uneven: float) -> np.ndarray:
+    """Log likelihood of a variance with ``df``, over LOGS: its log, less that of what is typical of all patterns.
+
+    A pattern's own log sd lies about the typical one with sd ``uneven`` (15 Gauss-Hermite nodes), its sample variance
+    about its own as a chi-square / df does.
+    """
+    nodes, weights = np.polynomial.hermite_e.hermegauss(15)
+    apart = LOGS[:, None] - 2 * uneven * nodes
+    each = np.exp(df / 2 * (apart - np.exp(np.minimum(apart, 20.0)))) @ (weights / weights.sum())
+    return np.log(np.maximum(each, 1e-200))
+
+
+def unevenness(variances: Any, runs: Any) -> np.ndarray:
+    """How likely each of UNEVENS is, from patterns' variances between seeds: (sweeps, patterns) to (sweeps, 5).
+
+    By Bayes' rule from PLAUSIBLE, the typical variance being anything. A pattern with one run, or one whose runs are
+    all equal, tells nothing.
+    """
+    variances, runs = np.atleast_2d(variances), np.asarray(runs)
+    told = (runs > 1) & (np.nan_to_num(variances) > TINY**2)
+    logs = np.log(np.where(told, variances, 1.0))
+    middle = np.where(told, logs, 0.0).sum(axis=-1, keepdims=True) / np.maximum(told.sum(axis=-1, keepdims=True), 1)
+    apart = np.where(told, logs - middle, 0.0)[..., None] - TYPICAL  # (sweep, pattern, typical)
+    fit = np.zeros((*variances.shape[:-1], len(UNEVENS)))
+    for number, uneven in enumerate(UNEVENS):
+        total = np.zeros((*variances.shape[:-1], len(TYPICAL)))
+        for pattern, count in enumerate(np.broadcast_to(runs, variances.shape[-1:])):
+            if count > 1:
+                own = np.interp(apart[..., pattern, :], LOGS, likelihood(int(count) - 1, uneven))
+                total += np.where(told[..., pattern, None], own, 0.0)
+        peak = total.max(axis=-1, keepdims=True)
+        fit[..., number] = peak[..., 0] + np.log(np.exp(total - peak).mean(axis=-1))
+    found = np.array(PLAUSIBLE) * np.exp(fit - fit.max(axis=-1, keepdims=True))
+    return found / found.sum(axis=-1, keepdims=True)
 
 
 # over new prompts: Holm
@@ -171,12 +278,15 @@ def family_of(compared: Sequence[Compared], df: int) -> Family:
     return Family(pairs, runs, max(df - sum(runs) + len(runs), 0))
 
 
-def standings(compared: Sequence[Compared], sd: float, df: int) -> list[Standing]:
-    """Every comparison judged as one of all. ``sd``: of one run between training seeds, pooled, with its ``df``."""
+def standings(compared: Sequence[Compared], sd: float, df: int, uneven: Any = PLAUSIBLE) -> list[Standing]:
+    """Every comparison judged as one of all. ``sd``: of one run between training seeds, pooled, with its ``df``.
+
+    ``uneven``: how likely each of UNEVENS is, see :func:`unevenness`.
+    """
     if not compared:
         return []
     family = family_of(compared, df)
-    bound, errors = critical(family), [each.error(sd**2) for each in compared]
+    bound, errors = critical(family, LEVEL, uneven), [each.error(sd**2) for each in compared]
     fresh = holm(
         [
             on_new_prompts(each.diff, error**2, df, each.prompt_variance, each.prompts)
@@ -187,7 +297,7 @@ def standings(compared: Sequence[Compared], sd: float, df: int) -> list[Standing
     for each, error, p_new in zip(compared, errors, fresh, strict=True):
         matters = abs(each.diff) > bound * error
         more = None if matters else seeds_needed(each, error, bound)
-        p = chance(family, each.diff / error)
+        p = chance(family, each.diff / error, uneven)
         found.append(Standing(bound * error, p, matters, bool(matters and p_new < LEVEL), more))
     return found
 

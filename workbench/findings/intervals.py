@@ -7,7 +7,7 @@ CONFIDENCE = 0.95
 TINY = 1e-9  # below this a spread is rounding
 
 
-def t_quantile(df: int) -> float:
+def t_quantile(df: float) -> float:
     """Two-sided 95 % quantile of Student's t."""
     from scipy.special import stdtrit  # scipy.stats would take ten times as long to import
 

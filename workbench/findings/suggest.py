@@ -90,11 +90,11 @@ def suggest(tables: Tables, sweep: Sweep, price: Price) -> Advice:
 
     What is learned is the knowledge gradient (Frazier, Powell & Dayanik 2009): by how much the pattern that one would
     choose afterwards is expected to be better than the leader now, s x f(-d / s) with f(z) = pdf(z) + z cdf(z), d = how
-    far the candidate is believed to be behind the leader, s = the standard deviation by which the trainings will
-    move that. Every mean is believed to be what was measured, give or take sd / sqrt(runs) with the pooled
-    sd between training seeds. Left out is what has less than LEAST_CHANCE of being better than the leader, or of
-    differing from it by more than that sd, since then it doesn't matter which is better. Where nothing else is left
-    it is time to stop.
+    far the candidate is believed to be behind the leader, s = the standard deviation by which the trainings will move
+    that. Every mean is believed to be what was measured, give or take sqrt(v / runs) with the pattern's variance
+    between training seeds, moderated by that of all (:meth:`Noise.variance`). Left out is what has less than
+    LEAST_CHANCE of being better than the leader, or of differing from it by more than that sd, since then it doesn't
+    matter which is better. Where nothing else is left it is time to stop.
     """
     metric = tables.main_metric
     ranked = in_the_running(tables, metric)
@@ -104,8 +104,9 @@ def suggest(tables: Tables, sweep: Sweep, price: Price) -> Advice:
         return Advice(metric, waiting=waiting)
     means = {int(pattern): float(value) for pattern, value in zip(ranked["pattern_id"], ranked[metric], strict=True)}
     n_runs = {int(pattern): int(n) for pattern, n in zip(ranked["pattern_id"], ranked["n_seeds"], strict=True)}
+    own = {int(pattern): float(sd) ** 2 for pattern, sd in zip(ranked["pattern_id"], ranked["seed_sd"], strict=True)}
     noise = noise_floor(tables.checkpoints, metric)
-    belief = Belief(means, n_runs, next(iter(means)), noise)
+    belief = Belief(means, n_runs, next(iter(means)), noise, own)
     n_seeds = USUAL_SEEDS if median(n_runs.values()) >= USUAL_SEEDS else 1
     best: dict[str, Suggestion] = {}
     for candidate in found(tables, sweep, belief, n_seeds):
@@ -166,44 +167,50 @@ class Belief:
     n_runs: Mapping[int, int]
     leader: int
     noise: Noise | None
+    own: Mapping[int, float] = field(default_factory=dict)  # variance between training seeds; missing with one run
 
     def variance(self, pattern: int, more: int = 0) -> float:
-        """Of a pattern's mean, after so many more runs: sd^2 / n."""
+        """Of a pattern's mean, after so many more runs: v / n."""
         assert self.noise is not None
-        return self.noise.sd**2 / (self.n_runs[pattern] + more)
+        n = self.n_runs[pattern]
+        return self.noise.variance(n, self.own.get(pattern, math.nan)) / (n + more)
 
     def rival(self) -> int | None:
         """The pattern that is likeliest to be better than the leader in truth."""
         others = [pattern for pattern in self.means if pattern != self.leader]
         if not others or self.noise is None:
             return others[0] if others else None
-        return max(others, key=lambda other: self.chances(self.means[other], self.apart({other: 1.0}, 0.0))[0])
+        return max(others, key=lambda other: self.chances(self.means[other], {other: 1.0}, 0.0)[0])
 
     def apart(self, weights: Mapping[int, float], spread: float) -> float:
         """Variance of the difference to the leader of something that is believed to be a sum of measured means."""
         against = {**weights, self.leader: weights.get(self.leader, 0.0) - 1.0}
         return sum(weight**2 * self.variance(pattern) for pattern, weight in against.items()) + spread**2
 
-    def chances(self, expected: float, variance: float) -> tuple[float, float]:
+    def chances(self, expected: float, weights: Mapping[int, float], spread: float) -> tuple[float, float]:
         """That something is better than the leader, and that they differ by more than the sd between training seeds.
 
-        By Student's t, with the degrees of freedom of that sd.
+        By the distribution that the intervals are made from (:func:`family.of_one`), for the patterns it rests on.
         """
-        from scipy.special import stdtr  # scipy.stats would take ten times as long to import
-
         assert self.noise is not None
-        behind, error = self.means[self.leader] - expected, math.sqrt(variance)
+        behind, error = self.means[self.leader] - expected, math.sqrt(self.apart(weights, spread))
         if error <= 0:
             return float(behind < 0), float(abs(behind) > self.noise.sd)
-        above, below = (stdtr(self.noise.df, -(self.noise.sd + side * behind) / error) for side in (1, -1))
-        return float(stdtr(self.noise.df, -behind / error)), float(above + below)
+        ns = [self.n_runs[pattern] for pattern in {*weights, self.leader}]
+
+        def above(gap: float) -> float:
+            assert self.noise is not None
+            half = self.noise.chance(gap / error, ns) / 2
+            return half if gap > 0 else 1 - half
+
+        return above(behind), above(self.noise.sd + behind) + above(self.noise.sd - behind)
 
     def weigh(self, candidate: Candidate) -> Suggestion:
         """What is expected of a candidate, and learned from it."""
         expected = sum(weight * self.means[pattern] for pattern, weight in candidate.weights.items())
         if self.noise is None:
             return Suggestion(candidate, expected, None, None, None)
-        chances = self.chances(expected, self.apart(candidate.weights, candidate.spread))
+        chances = self.chances(expected, candidate.weights, candidate.spread)
         gain = knowledge_gradient(self.means[self.leader] - expected, math.sqrt(self.moved(candidate)))
         return Suggestion(candidate, expected, gain, *chances)
 

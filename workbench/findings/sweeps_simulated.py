@@ -11,7 +11,7 @@ import pandas as pd
 
 from workbench.findings.analysis import Tables
 from workbench.findings.contrast import contrast_table
-from workbench.findings.family import LEVEL, UNEVEN, Family, critical, holm, moderated, on_new_prompts
+from workbench.findings.family import LEVEL, UNEVEN, Family, critical, holm, moderated, on_new_prompts, unevenness
 from workbench.findings.intervals import t_quantile
 from workbench.findings.metrics import METRICS
 from workbench.sweep.patterns import Contrast
@@ -49,11 +49,13 @@ class World:
 
 NULL = World()
 ANSWERS = World("patterns answer prompts differently", run_prompt=1.8, pattern_prompt=1.8)
+HARDER = World("much less alike (uneven .9)", uneven=0.9)
 WORLDS = (
     ANSWERS,
     World("the same, three times as much", run_prompt=1.8, pattern_prompt=5.4),
     World("all patterns vary alike (uneven 0)", uneven=0.0),
-    World("much less alike (uneven .9)", uneven=0.9),
+    HARDER,
+    World("still less alike (uneven 1.2)", uneven=1.2),
     World("half of the seeds' variance is common to all patterns", common=0.5),
     World("trainings with heavy tails (t, 4 degrees of freedom)", tails=4),
 )
@@ -155,7 +157,6 @@ class Judged:
     low: np.ndarray  # 95 % interval over prompts
     high: np.ndarray
     noise: np.ndarray  # half-width by training seeds for the family
-    pooled: np.ndarray  # half-width of one pair alone, as if all patterns varied alike
     matters: np.ndarray
     on_new: np.ndarray
     even: np.ndarray  # what would matter by Dunnett's method as if all patterns varied alike
@@ -178,13 +179,14 @@ def judge(design: Design, values: np.ndarray) -> Judged:
     width = np.sqrt(1 / n[first] + 1 / n[second])
     if not design.df:
         none, unknown = np.zeros_like(diff, dtype=bool), np.full_like(diff, np.nan)
-        return Judged(diff, diff - half, diff + half, unknown, unknown, *(none,) * 6)
+        return Judged(diff, diff - half, diff + half, unknown, *(none,) * 6)
     squares = np.nansum((runs - np.nanmean(runs, axis=2, keepdims=True)) ** 2, axis=2)
     pooled = squares.sum(axis=1, keepdims=True) / design.df
     own = moderated(squares / np.maximum(n - 1, 1), pooled, n) / n
     error, even = np.sqrt(own[:, first] + own[:, second]), np.sqrt(pooled) * width
     can, df = design.claimable, design.df
-    noise = critical(design.family) * error
+    uneven = unevenness(squares / np.maximum(n - 1, 1), n)
+    noise = critical(design.family, LEVEL, uneven)[:, None] * error
     matters = can & (np.abs(diff) > noise)
     p = 2 * stdtr(df, -np.abs(diff) / even)
     p_new = on_new_prompts(diff, error**2, df, of_prompts, design.prompts)
@@ -194,7 +196,6 @@ def judge(design: Design, values: np.ndarray) -> Judged:
         diff - half,
         diff + half,
         noise,
-        t_quantile(df) * even,
         matters,
         matters & in_family(holm(p_new[:, can]), can),
         can & (np.abs(diff) > critical(replace(design.family, uneven=0.0, prior=1e9)) * even),
@@ -265,15 +266,19 @@ def told_alike(design: Design, values: np.ndarray, judged: Judged) -> int:
 
 
 def measure(sweeps: int = SWEEPS, real: int = REAL, seed: int = SEED) -> Figures:
-    """All figures of the section on verdicts, as JSON-able numbers."""
+    """All figures of the section on verdicts, as JSON-able numbers; intervals are tried on a fifth of the sweeps."""
+    from workbench.findings import intervals_simulated  # which draws its sweeps as this module does
+
     rng = np.random.default_rng(seed)
     return {
         "seed": seed,
         "sweeps": sweeps,
         "null": [null_figures(design, NULL, sweeps, real, rng) for design in DESIGNS],
+        "harder": [null_figures(design, HARDER, sweeps, 0, rng) for design in DESIGNS],
         "worlds": [null_figures(USUAL, world, sweeps, 0, rng) for world in WORLDS],
         "power": [power_figures(design, effect, sweeps, rng) for design in DESIGNS[:7] for effect in EFFECTS],
         "ranking": [ranking_figures(USUAL, spread, sweeps, rng) for spread in SPREADS],
+        **intervals_simulated.measure(max(sweeps // 5, 2), max(sweeps // 25, 2), seed),
     }
 
 
@@ -310,7 +315,7 @@ RULES = ("matters", "on_new", "even", "by_holm", "one_by_one", "new_by_interval"
 
 def null_figures(design: Design, world: World, sweeps: int, real: int, rng: Rng) -> Figures:
     """Sweeps in which no setting matters: the share with any claim, by several rules, and what the intervals hold."""
-    found: dict[str, list[np.ndarray]] = {name: [] for name in (*RULES, "wrong", "prompts_hold", "seeds_hold")}
+    found: dict[str, list[np.ndarray]] = {name: [] for name in (*RULES, "wrong", "prompts_hold")}
     alike = 0
     for drawn, judged in batches(design, world, np.zeros(len(design.trainings)), sweeps, rng):
         for name in RULES:
@@ -318,8 +323,6 @@ def null_figures(design: Design, world: World, sweeps: int, real: int, rng: Rng)
         of_runs, here = differences(design, drawn.runs), differences(design, drawn.here)
         found["wrong"].append((judged.matters & (judged.diff * here <= 0)).any(axis=1))
         found["prompts_hold"].append(((judged.low <= of_runs) & (of_runs <= judged.high)).mean(axis=1))
-        if design.df:
-            found["seeds_hold"].append((np.abs(judged.diff - here) <= judged.pooled).mean(axis=1))
         if real and not alike:
             alike = told_alike(design, drawn.values[:real], judged)
     return {

@@ -10,13 +10,14 @@ import pandas as pd
 from workbench.findings.analysis import Tables
 from workbench.findings.contrast import cell_means, shown
 from workbench.findings.family import LEVEL, holm
-from workbench.findings.intervals import t_quantile
 from workbench.findings.metrics import METRICS
 from workbench.findings.noise import noise_floor
 from workbench.sentences import setting as about_setting
 from workbench.sweep.patterns import Contrast
 
 SHOWN = 5  # squares that a page spells out; the others are folded away
+ASKED = "Do settings depend on each other?"
+ONLY_WHERE = "Said only where all four combinations of two values of two settings were trained."
 DEPENDS = (
     "What changing {first} from {a} to {b} does depends on {second}: {metric} {at_c} at {c}, {at_d} at {d}. The two "
     "differ by {gap} ({interval}), more than training seeds make."
@@ -93,9 +94,9 @@ def interplays(tables: Tables, metric: str) -> list[Interplay]:
 
     All four patterns are compared at their last checkpoints, on the newest photos that all were trained on, over the
     (prompt, seed, strength) cells that all have; prompts weigh the same. The interval is that of training seeds:
-    t(df) x sd x sqrt(1/n_a + 1/n_b + 1/n_c + 1/n_d) with the pooled sd of the noise floor (a contrast in a one-way
-    analysis of variance). A square "depends" where its p is below 5 % by Holm's method over all squares, so that in at
-    most 5 % of sweeps without any interplay one is claimed.
+    k x sqrt(v_a/n_a + v_b/n_b + v_c/n_c + v_d/n_d) with the moderated variances of the four (:meth:`Noise.half_of`). A
+    square "depends" where its p is below 5 % by Holm's method over all squares, so that in at most 5 % of sweeps
+    without any interplay one is claimed.
     """
     wrecked = set(tables.runs.loc[tables.runs["wrecked"], "pattern_id"])
     measured = Corners(tables, metric)
@@ -122,15 +123,16 @@ class Corners:
     def __init__(self, tables: Tables, metric: str) -> None:
         self.tables, self.metric = tables, metric
         self.noise = noise_floor(tables.checkpoints, metric)
-        self.known: dict[tuple[int, int], tuple[pd.Series, int]] = {}
+        self.known: dict[tuple[int, int], tuple[pd.Series, int, float]] = {}
 
-    def of(self, pattern: int, dataset: int) -> tuple[pd.Series, int]:
-        """A pattern's mean in every cell on these photos, and how many of its runs have a value."""
+    def of(self, pattern: int, dataset: int) -> tuple[pd.Series, int, float]:
+        """A pattern's mean in every cell on these photos, how many of its runs have a value, and their variance."""
         if (pattern, dataset) not in self.known:
             runs = self.tables.runs
             own = runs[(runs["pattern_id"] == pattern) & (runs["dataset_id"] == dataset)]
             cells = cell_means(self.tables.previews, own, self.metric)
-            self.known[pattern, dataset] = cells, int(own[self.metric].notna().sum())
+            values = own[self.metric].astype("float64").dropna()
+            self.known[pattern, dataset] = cells, len(values), float(values.var(ddof=1))
         return self.known[pattern, dataset]
 
     def square(self, square: Square) -> Measured | None:
@@ -141,24 +143,17 @@ class Corners:
         if newest is None:
             return None
         found = [self.of(corner, newest) for corner in square.corners]
-        cells = pd.DataFrame({name: own for name, (own, _) in zip("abcd", found, strict=True)}).dropna()
+        cells = pd.DataFrame({name: own for name, (own, *_) in zip("abcd", found, strict=True)}).dropna()
         if cells.empty:
             return None
         mean = cells.groupby("prompt").mean().mean()
-        a, b, c, d = (n for _, n in found)
+        arms = [(n, variance) for _, n, variance in found]
+        a, b, c, d = (n for n, _ in arms)
         at_first, at_second = float(mean["b"] - mean["a"]), float(mean["d"] - mean["c"])
         if self.noise is None or not min(a, b, c, d):
             return square, at_first, at_second, math.nan, (a, b, c, d), math.nan
-        error = self.noise.sd * math.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
-        p = p_value((at_second - at_first) / error, self.noise.df)
-        return square, at_first, at_second, t_quantile(self.noise.df) * error, (a, b, c, d), p
-
-
-def p_value(t: float, df: int) -> float:
-    """Two-sided, of Student's t."""
-    from scipy.special import stdtr  # scipy.stats would take ten times as long to import
-
-    return float(2 * stdtr(df, -abs(t)))
+        p = self.noise.chance((at_second - at_first) / self.noise.error(arms), [a, b, c, d])
+        return square, at_first, at_second, self.noise.half_of(arms), (a, b, c, d), p
 
 
 def sentence(

@@ -1,7 +1,7 @@
 """What may be said of a difference, in sentences: tables hold a code and parameters, the words stand here."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from workbench.findings.family import MOST_SEEDS
@@ -34,20 +34,49 @@ VERDICTS = {
     ),
     "nothing_shared": ("Nothing to compare yet: '{a}' and '{b}' have no measured preview of the same prompt and seed."),
     "best_leads": (
-        "'{a}' leads with {value} ({interval}): ahead of '{b}' ({second}) by more than training seeds explain."
+        "'{a}' leads with {value} ({interval}): ahead of '{b}' ({second}) by more than training seeds explain.{more}"
     ),
-    "best_close": ("'{a}' is ahead with {value} ({interval}), but '{b}' ({second}) is too close to call."),
+    "best_close": ("'{a}' is ahead with {value} ({interval}), but '{b}' ({second}) is too close to call.{more}"),
     "best_single": (
         "'{a}' is ahead with {value}, '{b}' follows with {second}. With a single training nobody can say "
-        "whether that would happen again: train both with a second seed."
+        "whether that would happen again: train both with a second seed.{more}"
     ),
     "best_open": (
         "'{a}' is ahead with {value}, '{b}' follows with {second}. How much training seeds alone make is not known "
-        "yet, so nobody can say whether that would happen again."
+        "yet, so nobody can say whether that would happen again.{more}"
     ),
-    "best_alone": "'{a}' is the only pattern measured so far: {value}.",
+    "best_alone": "'{a}' is the only pattern measured so far: {value}.{more}",
 }
 
+SUMMARY = {  # what is said of a setting in a line; the setting stands before it
+    "helped_on_new": "{now} rather than {was}: {metric} {change}, on new prompts too.{more}",
+    "helped_here": "{now} rather than {was}: {metric} {change}, on these prompts; on new ones it is open.{more}",
+    "nothing_beyond_noise": (
+        "Nothing is beyond noise: of {pairs} compared none differs by more than other training seeds can make."
+    ),
+    "single_trainings": (
+        "Nothing can be said of a setting yet: no pair has two trainings on both sides. Train each with a second seed."
+    ),
+    "noise_unknown": (
+        "Nothing can be said of a setting yet: how much training seeds alone make is not known. Train each with a "
+        "second seed."
+    ),
+    "all_wrecked": "Nothing can be said of a setting: every pair has a wrecked side.",
+    "no_pairs": "Nothing yet: no two measured patterns differ in exactly one setting.",
+    "open": "{was} → {now}: {change}. About {seeds} on each side would tell, if it is that large.{of}",
+    "open_long": "{was} → {now}: {change}, so hardly above {bound}; to tell would take over {most} more seeds.{of}",
+    "small": "surely small: {was} → {now}: {change}, below what lies between two trainings of one pattern ({sd}).{of}",
+    "second_seed": "{was} → {now}: {change}, of a single training: train both with a second seed.{of}",
+    "few_seeds": "{was} → {now}: {change}. How much training seeds make is not known yet.{of}",
+    "one_prompt": "{was} → {now}: {change}, over one prompt only.{of}",
+    "the_same": "{was} → {now}: the same wherever both were measured.{of}",
+    "alone": "only together with {also}. Clone '{a}' and set it alone to {now}.",
+    "not_measured": "no two patterns that differ in it alone have a measured preview in common yet.",
+    "wrecked": "{n} of {of} trainings wrecked: most pictures are broken or show no face.{because}",
+}
+SIGNS = "±: what other training seeds leave open, for all pairs at once (95 %)."
+TOLD_ALL = "Nothing: each setting that was compared seems to matter."
+ALL_ALONE = "Nothing: each setting that varies was changed alone somewhere."
 NO_NOISE = "no difference on either side"
 TOGETHER = (
     "{n} pairs were compared. Those with two trainings or more on each side are judged together: if no setting "
@@ -74,6 +103,7 @@ def verdict(code: str, params: Mapping[str, Any]) -> str:
         known["direction"] = direction(params["diff"], metric.higher_is_better)
         known["noise"] = NO_NOISE if params["noise"] is None else noise_words(params)
         known["why_not_more"] = why_not_more(params)
+    known.setdefault("more", "")
     said = VERDICTS[code].format(**known)
     if code in CLAIMS:
         said += exploratory_words(params)
@@ -150,3 +180,57 @@ def exploratory(n: int, metric: str | None = None, claim: str | None = None) -> 
     if metric != claim and claim is not None:
         said.append(EXPLORATORY.format(claim=METRICS[claim].label))
     return " ".join(said)
+
+
+def summary_words(code: str, params: Mapping[str, Any]) -> str:
+    """The line for a code of :data:`SUMMARY`; ``params`` as :mod:`workbench.findings.summary` gives them."""
+    known = {name: value for name, value in params.items() if isinstance(value, str)}
+    known |= {"n": str(params.get("n")), "most": str(MOST_SEEDS), **summary_figures(params)}
+    n_pairs, seeds = params.get("n_pairs", 1), params.get("more_seeds")
+    known["pairs"] = f"{params.get('n')} pair{'s' * (params.get('n') != 1)}"
+    known["of"] = f" ({n_pairs} pairs; this is the clearest.)" if n_pairs > 1 else ""
+    known["seeds"] = f"{seeds} more seed{'s' * (seeds > 1)}" if seeds else ""
+    if "same" in params:
+        known["more"] = of_same_change(params) + of_other_changes(params["others"])
+    if "of" in params:
+        known["of"] = str(params["of"])
+        known["because"] = (
+            " Only {group} parts it from '{other}': {now}, not {was}.".format(**params) if params["group"] else ""
+        )
+    if "also" in params:
+        known["also"] = listed(params["also"])
+    return SUMMARY[code].format(**known)
+
+
+def summary_figures(params: Mapping[str, Any]) -> dict[str, str]:
+    """Figures in the metric's format: a change comes with what training seeds leave open of it."""
+    if "metric" not in params:
+        return {}
+    metric = METRICS[params["metric"]]
+    show = metric.show_change
+    known = {"metric": metric.label}
+    known |= {name: show(params[name]) for name in ("bound", "sd") if params.get(name) is not None}
+    if "diff" in params:
+        size, half = show(params["diff"], sign=True), params["noise"]
+        known["change"] = size if half is None else f"{size.partition(' ')[0]} ± {show(half)}"
+    return known
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """Names in a sentence, the first few of many: 'dim, alpha and 4 more'."""
+    shown = [*names[:most], f"{len(names) - most} more"] if len(names) > most else list(names)
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def of_same_change(params: Mapping[str, Any]) -> str:
+    """What the very same change made between other patterns: a setting may help here and not there."""
+    show = METRICS[params["metric"]].show_change
+    each = [
+        f"{show(diff, sign=True)}{'' if code in CLAIMS else ' (within noise)'} at '{label}'"
+        for diff, code, label in params["same"]
+    ]
+    return f" That is at '{params['where']}'; {listed(each)}." if each else ""
+
+
+def of_other_changes(n: int) -> str:
+    return f" {n} more pair{'s' * (n > 1)} of it seem{'s' * (n == 1)} to matter." if n else ""

@@ -1,8 +1,8 @@
 """Pictures beside the training photo that they are nearest to: what was copied, and by how much."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import pandas as pd
 
@@ -28,18 +28,40 @@ class CopyPair:
     flags: tuple[str, ...]
 
 
+class Pairs(Sequence[CopyPair]):
+    """Pairs that are made when they are looked at: of ten thousand a page shows six."""
+
+    def __init__(self, rows: pd.DataFrame, photos: Mapping[int, Row]) -> None:
+        self.rows, self.photos = rows, photos
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, place: int) -> CopyPair: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[CopyPair, ...]: ...
+    def __getitem__(self, place: int | slice) -> CopyPair | tuple[CopyPair, ...]:
+        if isinstance(place, int):
+            return self[place : place + 1 or None][0]
+        return tuple(pair(row, self.photos[row["nearest_photo"]]) for row in self.rows.iloc[place].to_dict("records"))
+
+    def __iter__(self) -> Iterator[CopyPair]:
+        return iter(self[:])
+
+
 @dataclass(frozen=True)
 class Copies:
     """All pairs, the flagged ones first, and how many pictures were looked at."""
 
-    pairs: tuple[CopyPair, ...]
+    pairs: Pairs
     n_checked: int
     n_faces: int  # flagged
     n_pictures: int
 
     @property
-    def flagged(self) -> tuple[CopyPair, ...]:
-        return tuple(pair for pair in self.pairs if pair.flags)
+    def flagged(self) -> Pairs:
+        return Pairs(self.pairs.rows[self.pairs.rows["n_flags"] > 0], self.pairs.photos)
 
 
 def copies(previews: pd.DataFrame, photos: Iterable[Row], held: Collection[str] = ()) -> Copies | None:
@@ -58,7 +80,7 @@ def copies(previews: pd.DataFrame, photos: Iterable[Row], held: Collection[str] 
     rows = rows.assign(n_flags=flags).sort_values(["n_flags", "copy_gap"], ascending=False, kind="stable")
     shown = rows[~rows["token"].isin(list(held))]
     return Copies(
-        tuple(pair(row, by_id[row["nearest_photo"]]) for row in shown.to_dict("records")),
+        Pairs(shown, by_id),
         n_checked=len(rows),
         n_faces=int((rows["face_copy"] == 1).sum()),
         n_pictures=int((rows["picture_copy"] == 1).sum()),

@@ -59,9 +59,9 @@ def progress(db: Database, project_id: int) -> Progress:
     project = library.project(db, project_id)
     assert project is not None
     all_runs = runs.of_project(db, project_id)
-    previews = results.previews(db, project_id, project["plan_id"]) if project["plan_id"] else []
+    made = results.made_cells(db, project_id, project["plan_id"]) if project["plan_id"] else []
     planned = [_planned(db, run) for run in all_runs]
-    to_come = _to_come(db, project, planned, previews)
+    to_come = _to_come(db, project, planned, set(made))
     workers = runs.live_workers(db, runs.MISSING_S)
     device = DeviceInfo.from_json(workers[0]["device"]) if workers else None
     counts = {
@@ -76,9 +76,9 @@ def progress(db: Database, project_id: int) -> Progress:
         runs_queued=counts["queued"],
         running=next((run for run in all_runs if run["status"] == "running"), None),
         checkpoints_expected=sum(p.saved + p.to_come for p in planned),
-        previews_done=len(previews),
-        previews_expected=len(previews) + to_come,
-        scores_missing=_scores_missing(db, project, previews),
+        previews_done=len(made),
+        previews_expected=len(made) + to_come,
+        scores_missing=_scores_missing(db, project),
         eta_s=_eta(all_runs, results.seconds_per_preview(db, project_id), updates_left, to_come) if workers else None,
         worker=workers[0] if workers else None,
         waits=why_waiting(db, project_id),
@@ -109,11 +109,9 @@ def _planned(db: Database, run: Row) -> _Planned:
     return _Planned(run, len(saved), len(set(points) - saved), max(0, points[-1] - step))
 
 
-def _to_come(db: Database, project: Row, planned: list[_Planned], previews: list[Row]) -> int:
+def _to_come(db: Database, project: Row, planned: list[_Planned], made: set[tuple[Any, ...]]) -> int:
     """Previews that are still to be made: of the checkpoints that are there, and of those to come."""
     plan = plans.plan_of(db, project["id"])
-    names = ("checkpoint_id", "base_model", "clip_skip", "prompt", "seed", "strength")
-    made = {tuple(preview[name] for name in names) for preview in previews}
     asked = [*wanted(db, project["id"], plan), *(base_row(plan, p.run) for p in planned if p.to_come)]
     cells = {(item.checkpoint and item.checkpoint["id"], *item.eyes, *cell) for item in asked for cell in item.cells}
     return len(cells - made) + sum(_of_run(plan, project, p) for p in planned)
@@ -147,18 +145,16 @@ def scores_wanted(project: Row) -> set[tuple[str, str | None]]:
     return wanted
 
 
-def _scores_missing(db: Database, project: Row, previews: list[Row]) -> int:
+def _scores_missing(db: Database, project: Row) -> int:
     """Scores that previews lack of the judges that the project wants now; without photos there is prompt adherence."""
     wanted = scores_wanted(project)
-    if not previews or not wanted:
+    if not project["plan_id"] or not wanted:
         return 0
-    rows = results.score_statuses(db, project["id"], project["plan_id"])
-    scored = {(row["preview_id"], row["metric"], row["judge_key"]) for row in rows}
     return sum(
-        (preview["id"], *each) not in scored
-        for preview in previews
-        for each in wanted
-        if each[0] == CLIP_T or preview["dataset_id"] or project["dataset_id"]
+        results.without_score(
+            db, project["id"], project["plan_id"], metric, key, metric == CLIP_T or bool(project["dataset_id"])
+        )
+        for metric, key in wanted
     )
 
 

@@ -12,6 +12,7 @@ The rule was made on eight LoRAs and tried on others; figures in docs/validity.m
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 LAYOUT, LOOK, FACE = "layout", "look", "face"
 MEASURES = (LAYOUT, LOOK, FACE)  # what finds a copied photo most often first
@@ -49,13 +50,19 @@ def concentration(measure: str, nearest: Sequence[int], usual: float | None) -> 
     >>> found.photo, found.k, found.n, round(found.p, 4)  # (66 + 12 + 1) / 4096
     (3, 10, 12, 0.0193)
     """
-    from scipy.stats import binom
-
     if not len(nearest):
         return None
     photo, k = Counter(nearest).most_common(1)[0]
-    p = float(binom.sf(k - 1, len(nearest), max(usual or 0.0, HALF)))
+    p = chance_of_so_many(k, len(nearest), max(usual or 0.0, HALF))
     return Concentration(measure, photo, k, len(nearest), usual or 0.0, p)
+
+
+@lru_cache(maxsize=4096)
+def chance_of_so_many(k: int, n: int, share: float) -> float:
+    """P(X >= k) of Binomial(n, share); the same few are asked for of hundreds of checkpoints."""
+    from scipy.stats import binom
+
+    return float(binom.sf(k - 1, n, share))
 
 
 def copied_by(nearest: Mapping[str, Sequence[int]], usual: Mapping[str, float]) -> Concentration | None:

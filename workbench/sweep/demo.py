@@ -4,6 +4,7 @@ The scale was chosen by experiment; docs/demo.md holds the table, what was measu
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlite_utils import Database
 
@@ -26,16 +27,22 @@ ARMS = ("alpha or rate?", "batch size or number of updates?")  # of article.sugg
 
 def add_demo(ws: Workspace, db: Database) -> int:
     """Make the demo project with its photos, plan, patterns and the author's marks, queue its runs, return its id."""
-    project_id = add_project(db, NAME, "zwx", "woman")
-    subject = EMBEDDED / "subjects" / "subject_a"
-    add_folder(ws, project_id, subject, captions=subject / "captions_full.csv")
-    set_traits(ws, project_id, TRAITS)
+    project_id = add_subject(ws, db, NAME)
     article.add_article(db, project_id, table=ARTICLE)
     for arm in article.suggestions():
         if arm.title in ARMS:
             article.add_arm(db, project_id, arm, table=ARTICLE)
     patterns.add_all(db, project_id, [*captions(), *tuned()])
     queue.enqueue(db, project_id, queue_order(patterns.listed(db, project_id)), SEEDS)
+    return project_id
+
+
+def add_subject(ws: Workspace, db: Database, name: str) -> int:
+    """Make a project with the demo's photos, captions and traits, without patterns; return its id."""
+    project_id = add_project(db, name, "zwx", "woman")
+    subject = EMBEDDED / "subjects" / "subject_a"
+    add_folder(ws, project_id, subject, captions=subject / "captions_full.csv")
+    set_traits(ws, project_id, TRAITS)
     return project_id
 
 
@@ -60,6 +67,13 @@ def tuned() -> list[Asked]:
         for asked in presets.optimizers(start)
         if asked.config.optimizer != "adafactor"  # it has no rate
     ]
+
+
+def asked() -> list[Asked]:
+    """All of the demo's patterns, as :func:`add_demo` adds them."""
+    arms = [each for arm in article.suggestions() if arm.title in ARMS for each in arm.patterns]
+    redone = [replace(each, label=article.full_label(each.label)) for each in article.scaled(ARTICLE)]
+    return [*redone, *article.scaled(ARTICLE, arms), *captions(), *tuned()]
 
 
 def queue_order(listed: Sequence[patterns.Pattern]) -> list[int]:

@@ -1,0 +1,59 @@
+"""The author's marks beside this project's own sweep, contrast by contrast."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from pages import _shared as shared
+from pages._view import View, download, metric_choice, pictures, show
+from workbench import views
+from workbench.charting.author_chart import LEGEND, marks_chart, ours_chart, pair_names
+from workbench.findings.author import CATEGORIES, OF_THE_PERSON, beside_ours, outside, scaled_here, tally
+from workbench.sweep.article import MARKS_SENTENCE
+from workbench.sweep.marks import of_author
+
+COLUMNS = {
+    "verdict": st.column_config.TextColumn(width=190),
+    "what differs": st.column_config.TextColumn(width=200),
+    "in words": st.column_config.TextColumn(width=900),
+}
+
+
+def the_authors_marks(view: View) -> None:
+    """Where the article and this sweep agree, where not, and where the article couldn't know."""
+    given = of_author(view.db, view.project["id"])
+    if not given:
+        shared.nothing_yet("The author's marks come with the article's patterns.", "patterns", "Add them")
+    metric = metric_choice(view)
+    rows = rows_of(str(shared.workspace().home), view.project["id"], views.revision(view.db), metric)
+    st.markdown(shared.plain(tally(rows)))
+    st.caption(shared.plain(notes(view.tables, rows, given)))
+    left, right = st.columns([6, 5])
+    with left:
+        drawn = marks_chart(rows)
+        st.altair_chart(drawn, key="author-marks", height=drawn.height)
+    with right:
+        picked = show(ours_chart(rows), "author-ours")
+    st.caption(shared.plain(LEGEND))
+    st.dataframe(told(rows), hide_index=True, height=250, column_config=COLUMNS)
+    row = shared.matching(rows, picked[0]) if picked else rows.iloc[0]
+    st.subheader(shared.plain(pair_names(rows.loc[[row.name]])[0]))
+    st.markdown(f"**{CATEGORIES[row['category']].capitalize()}.** {shared.plain(row['sentence'])}")
+    both = view.tables.runs[view.tables.runs["pattern_id"].isin([row["pattern_a"], row["pattern_b"]])]
+    if len(both):
+        pictures(view, "checkpoint_id", list(both["checkpoint_id"]), metric, "author-pictures")
+    download(rows, "the-authors-marks")
+
+
+def told(rows: pd.DataFrame) -> pd.DataFrame:
+    """Every row in words."""
+    verdicts = [CATEGORIES[code] for code in rows["category"]]
+    return pd.DataFrame({"verdict": verdicts, "what differs": pair_names(rows), "in words": rows["sentence"]})
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def rows_of(home: str, project_id: int, revision: int, metric: str) -> pd.DataFrame:
+    """Computed again only when something that it is made from has changed."""
+    db = shared.open_workbench()
+    return beside_ours(shared.tables(db, project_id), of_author(db, project_id), metric)

@@ -1,0 +1,26 @@
+"""What to know of the author's marks before they are held against a project's own figures."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from workbench.findings.analysis import Tables
+from workbench.findings.author import OF_THE_PERSON, outside, scaled_here
+from workbench.sweep.article import MARKS_SENTENCE
+
+SCALED = "This project's patterns are the article's on the scale of the miniature, so ours are on this project's scale."
+OTHER_QUESTION = "A mark says how well a LoRA shows the person; this score asks something else: agreement says little."
+
+
+def notes(tables: Tables, rows: pd.DataFrame, given: Sequence[Mapping[str, Any]]) -> str:
+    """What to know of the marks, of our scale, and of the labels that stand in no pair."""
+    said = [MARKS_SENTENCE]
+    if rows["metric"].iloc[0] not in OF_THE_PERSON:
+        said.append(OTHER_QUESTION)
+    if scaled_here(tables, given):
+        said.append(SCALED)
+    alone = outside(rows, given)
+    if alone:
+        said.append(f"In no pair, since too much of them is unknown: {', '.join(alone)}.")
+    return " ".join(said)

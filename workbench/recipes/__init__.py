@@ -1,0 +1,1 @@
+"""Recipes: one pattern used for several people, compared with the default over people as replicates."""

@@ -1,0 +1,71 @@
+"""Recipes over several people as a report passes them on: of other people neither their names nor their projects."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from workbench.recipes.default import current
+from workbench.recipes.measured import Difference
+from workbench.recipes.people import Person
+from workbench.recipes.verdicts import OnePerson, Verdict, overview
+from workbench.report.contents import Contents
+
+ANOTHER = "another person, {n}"
+
+
+def challenges(found: Contents) -> list[Verdict]:
+    """The verdicts that this project's person has a part in; the others are numbered, alike in all verdicts."""
+    default = current(found.db)
+    if default is None or default.pattern_id not in found.tables.labels:
+        return []
+    seen = overview(found.ws, found.db)
+    own = seen.people.of_project(found.project["id"])
+    taken = [each for each in seen.verdicts if own in people_of(each)]
+    others = dict.fromkeys(person for each in taken for person in people_of(each) if person != own)
+    names = {person: ANOTHER.format(n=n) for n, person in enumerate(others, 1)}
+    return [nameless(each, names, found.tables.labels) for each in taken]
+
+
+def people_of(verdict: Verdict) -> list[Person]:
+    return [row.person for row in (*verdict.counted, *verdict.left_out)]
+
+
+def nameless(verdict: Verdict, names: Mapping[Person, str], labels: Mapping[int, str]) -> Verdict:
+    """A verdict without the names of others, and with the challenger's name in this project where it has one."""
+
+    def hidden(row: OnePerson) -> OnePerson:
+        if row.person not in names:
+            return row
+        return replace(row, person=replace(row.person, name=names[row.person], projects=()), others=())
+
+    return replace(
+        verdict,
+        label=labels.get(verdict.challenger, verdict.label),
+        counted=tuple(map(hidden, verdict.counted)),
+        left_out=tuple(map(hidden, verdict.left_out)),
+    )
+
+
+def rows_of(verdict: Verdict) -> list[dict[str, object]]:
+    """A row per person and one for all of them together, for the figures."""
+    about = {"challenger": verdict.label, "default": verdict.default_label, "metric": verdict.scale.metric}
+    each = [
+        {**about, "who": row.person.name, **figures(row.difference)} for row in (*verdict.counted, *verdict.left_out)
+    ]
+    pooled = verdict.pooled
+    together = {"people": pooled.people, "chance": pooled.chance, "p": verdict.p, "verdict": verdict.code}
+    empty = dict.fromkeys(together)
+    last = dict.fromkeys(figures(Difference(0, 0, verdict.scale)))
+    last |= {"diff": pooled.mean, "low": pooled.low, "high": pooled.high, "interval_over": "people"}
+    return [*({**row, **empty} for row in each), {**about, "who": "all together", **last, **together}]
+
+
+def figures(difference: Difference) -> dict[str, object]:
+    return {
+        "diff": difference.value,
+        "low": difference.low,
+        "high": difference.high,
+        "interval_over": difference.over,
+        "n_default": difference.n_default,
+        "n_challenger": difference.n_challenger,
+        "problem": difference.problem,
+    }
