@@ -1,16 +1,15 @@
 """The author's marks beside this project's own sweep, contrast by contrast."""
 
-from typing import Any
-
 import pandas as pd
 import streamlit as st
 
 from pages import _shared as shared
+from pages._drawn import charted, show_still
 from pages._view import View, download, metric_choice, pictures, show
 from workbench import views
 from workbench.charting.author_chart import LEGEND, marks_chart, ours_chart, pair_names
-from workbench.findings.author import CATEGORIES, OF_THE_PERSON, beside_ours, outside, scaled_here, tally
-from workbench.sweep.article import MARKS_SENTENCE
+from workbench.findings.author import CATEGORIES, beside_ours, tally
+from workbench.findings.author_notes import notes
 from workbench.sweep.marks import of_author
 
 COLUMNS = {
@@ -27,17 +26,22 @@ def the_authors_marks(view: View) -> None:
         shared.nothing_yet("The author's marks come with the article's patterns.", "patterns", "Add them")
     metric = metric_choice(view)
     rows = rows_of(str(shared.workspace().home), view.project["id"], views.revision(view.db), metric)
+    if rows.empty:
+        st.info(
+            "No two of the author's marks here are of patterns that differ in one setting.", icon=":material/block:"
+        )
+        return
     st.markdown(shared.plain(tally(rows)))
     st.caption(shared.plain(notes(view.tables, rows, given)))
     left, right = st.columns([6, 5])
     with left:
-        drawn = marks_chart(rows)
-        st.altair_chart(drawn, key="author-marks", height=drawn.height)
+        show_still(charted(marks_chart, rows), "author-marks")
     with right:
-        picked = show(ours_chart(rows), "author-ours")
-    st.caption(shared.plain(LEGEND))
+        picked = show(charted(ours_chart, rows), "author-ours")
+    st.caption(shared.plain(f"{LEGEND} Click a point for its pictures."))
     st.dataframe(told(rows), hide_index=True, height=250, column_config=COLUMNS)
-    row = shared.matching(rows, picked[0]) if picked else rows.iloc[0]
+    clicked = shared.matching(rows, picked)
+    row = rows.iloc[0] if clicked is None else clicked
     st.subheader(shared.plain(pair_names(rows.loc[[row.name]])[0]))
     st.markdown(f"**{CATEGORIES[row['category']].capitalize()}.** {shared.plain(row['sentence'])}")
     both = view.tables.runs[view.tables.runs["pattern_id"].isin([row["pattern_a"], row["pattern_b"]])]

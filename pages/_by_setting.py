@@ -1,5 +1,6 @@
 """A score over the values of one setting, or over what several settings make together."""
 
+import altair as alt
 import pandas as pd
 import streamlit as st
 
@@ -8,6 +9,7 @@ from pages._view import View, behind, download, metric_choice, show
 from workbench.charting.derived_chart import at_last, derived_notes, score_by_derived
 from workbench.charting.setting_chart import score_by_setting
 from workbench.findings import derived
+from workbench.findings.analysis import Tables
 from workbench.sweep import settings
 
 TOGETHER = "made by several settings together"
@@ -26,7 +28,7 @@ def by_setting(view: View) -> None:
     """A score over the values of one setting, or of what several make together."""
     tables = view.tables
     names = settings.varied(tables.settings)
-    rows = derived.derived_table(tables)
+    rows = view.worked_out(derived.derived_table)
     axes = derived.offered(rows)
     if not names and not axes:
         shared.nothing_yet(
@@ -49,7 +51,7 @@ def by_setting(view: View) -> None:
 
 def over_a_setting(view: View, setting: str, metric: str) -> None:
     """A point per run over the value of one setting."""
-    picked = show(score_by_setting(view.tables, setting, metric), "by-setting")
+    picked = show(view.drawn(score_by_setting, setting, metric), "by-setting")
     runs = [point["run_id"] for point in picked]
     last = view.tables.runs[view.tables.runs["run_id"].isin(runs)]
     behind(view, "checkpoint_id", list(last["checkpoint_id"]), metric, "setting-pictures")
@@ -72,8 +74,13 @@ def over_an_axis(view: View, rows: pd.DataFrame, key: str, axes: list[str], metr
     order = derived.strongest(last, metric, axes)
     if order:
         st.markdown(shared.plain(derived.order_words(order, tables.metric(metric).label)))
-    chart = score_by_derived(tables, rows, key, metric, bool(every), chosen)
+    chart = view.drawn(over_axis_of, key, metric, bool(every), tuple(chosen))
     ids = [point["checkpoint_id"] for point in show(chart, "by-derived")]
     st.caption(shared.plain(" ".join(derived_notes(tables, rows, key, metric, bool(every), chosen))))
     behind(view, "checkpoint_id", ids, metric, "derived-pictures")
     download(rows if every else last, "runs")
+
+
+def over_axis_of(tables: Tables, key: str, metric: str, every: bool, chosen: tuple[str, ...]) -> alt.LayerChart:
+    """The chart over what several settings make together."""
+    return score_by_derived(tables, derived.derived_table(tables), key, metric, every, chosen)

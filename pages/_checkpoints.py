@@ -3,6 +3,7 @@
 import streamlit as st
 from sqlite_utils import Database
 
+from pages._drawn import finished, show_still
 from workbench import views
 from workbench.charting import checkpoint_charts
 
@@ -25,5 +26,6 @@ def checkpoint_measurements(db: Database, run_id: int) -> None:
     if drawn:
         for column, (title, chart) in zip(st.columns(len(drawn), gap="large"), drawn.items(), strict=True):
             column.markdown(title)
-            column.altair_chart(chart)
+            with column:
+                show_still(finished(chart), title)
     st.dataframe(rows, hide_index=True)

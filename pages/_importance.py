@@ -4,10 +4,12 @@ import pandas as pd
 import streamlit as st
 
 from pages import _shared as shared
+from pages._drawn import charted, show_still
 from pages._view import View, download, metric_choice
 from workbench import views
 from workbench.charting.importance_chart import LEGEND, importance_chart
 from workbench.findings.importance import NOTHING, Importance, caveats, importance, words
+
 
 def over_all_patterns(view: View) -> None:
     """Bars with intervals and the line of chance, or the one line on why there are none."""
@@ -19,8 +21,7 @@ def over_all_patterns(view: View) -> None:
         return
     label = view.tables.metric(metric).label
     st.markdown(shared.plain(words(found, label)))
-    drawn = importance_chart(found, label)
-    st.altair_chart(drawn, key="importance-bars", height=drawn.height)
+    show_still(charted(importance_chart, found, label), "importance-bars")
     st.caption(shared.plain(LEGEND))
     st.caption(shared.plain(f"{caveats(found)} {view.tables.metric(metric).meaning}"))
     download(

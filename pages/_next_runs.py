@@ -19,10 +19,11 @@ from workbench.workspace import Workspace
 
 QUEUED = "queued from suggestions"  # in the session: what was queued last, and may be taken back
 TROUBLE = "suggestion was not queued"
+SHOWN = 1  # suggestion that stands there before one asks for more
 
 
 def next_runs(db: Database, project: dict[str, Any], tables: Tables) -> None:
-    """At most five things to train next, or why to stop; and which settings depend on each other.
+    """At most five things to train next, the first in full, or why to stop.
 
     Nothing where nothing was measured, or where nothing is trained here.
     """
@@ -39,12 +40,22 @@ def next_runs(db: Database, project: dict[str, Any], tables: Tables) -> None:
     just_queued(project["id"])
     if not advice.suggestions:
         st.info(shared.plain(suggest_words.stop(advice, tables.labels)), icon=":material/flag:")
-    for number, suggestion in enumerate(advice.suggestions):
+    for number, suggestion in enumerate(advice.suggestions[:SHOWN]):
         offer(project["id"], advice, suggestion, number, tables)
-    if advice.suggestions and (how := suggest_words.reckoned(advice, tables.labels)):
-        with st.expander("How that is reckoned"):
-            st.markdown(shared.plain(how))
-    depend_on_each_other(_interplays(home, project["id"], revision, tables))
+    later = advice.suggestions[SHOWN:]
+    how = suggest_words.reckoned(advice, tables.labels) if advice.suggestions else ""
+    if later or how:
+        with st.expander(f"{len(later)} more, and how this is reckoned" if later else "How this is reckoned"):
+            for number, suggestion in enumerate(later, SHOWN):
+                offer(project["id"], advice, suggestion, number, tables)
+            st.caption(shared.plain(how))
+
+
+def interplay(db: Database, project: dict[str, Any], tables: Tables) -> None:
+    """Which settings depend on each other, where all four combinations of two were trained here."""
+    if not views.made_elsewhere(db, project):
+        home, revision = str(shared.workspace().home), views.revision(db)
+        depend_on_each_other(_interplays(home, project["id"], revision, tables))
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
@@ -62,9 +73,9 @@ def offer(project_id: int, advice: Advice, suggestion: Suggestion, number: int, 
     with st.container(border=True):
         words, go = st.columns([5, 1], vertical_alignment="center")
         words.markdown(f"**{shared.plain(suggest_words.title(suggestion))}**")
-        words.markdown(shared.plain(suggest_words.reason(advice, suggestion, tables.labels)))
         about = f"{suggest_words.price(suggestion)} {suggest_words.learned(advice, suggestion)}"
-        words.caption(shared.plain(about))
+        words.markdown(shared.plain(about))
+        words.caption(shared.plain(suggest_words.reason(advice, suggestion, tables.labels)))
         go.button(
             "Queue this",
             key=f"suggestion-{number}",

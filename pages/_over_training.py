@@ -1,5 +1,6 @@
 """A score over the course of the training, and over the LoRA's strength."""
 
+import altair as alt
 import pandas as pd
 import streamlit as st
 
@@ -9,6 +10,7 @@ from workbench.charting.chart_parts import wrecked_note
 from workbench.charting.focus import FEW
 from workbench.charting.training_chart import STRENGTH, Curves, common_domain, curve_notes, training_chart
 from workbench.findings import curves
+from workbench.findings.analysis import Tables
 from workbench.findings.metrics import COSINE_ZERO, STRANGERS
 
 PLACES = {
@@ -30,8 +32,7 @@ def over_the_training(view: View) -> None:
     tables = view.tables
     with st.container(horizontal=True):
         metric = metric_choice(view)
-        cells = curves.at_strengths(tables, metric)
-        means = curves.pattern_means(cells)
+        cells, means = view.worked_out(measured_cells, metric)
         place = choose_place(cells)
         strength = choose_strength(view, cells) if place != STRENGTH else None
         labels = sorted(set(cells["label"]))
@@ -41,13 +42,10 @@ def over_the_training(view: View) -> None:
     if strength == BEST:
         st.caption(FLATTERS)
     if strength == ALL:
-        picked = side_by_side(view, cells, means, metric, place, chosen)
-        curve = drawn_from(view, metric, cells, means)
+        picked = side_by_side(view, cells, metric, place, tuple(chosen))
     else:
-        curve = drawn_from(view, metric, *part_of(cells, means, metric, place, strength))
-        picked = show(training_chart(curve, place, chosen), f"by-{place}")
-    missing = wrecked_note(tables.runs if place == STRENGTH else tables.checkpoints, metric)
-    st.caption(shared.plain(" ".join([*curve_notes(curve, place, chosen), *missing])))
+        picked = show(view.drawn(curves_of, metric, place, strength, tuple(chosen)), f"by-{place}")
+    st.caption(shared.plain(view.worked_out(notes_of, metric, place, strength, tuple(chosen))))
     st.caption(tables.metric(metric).meaning)
     if not picked:
         st.caption("Click a point to see its pictures.")
@@ -67,7 +65,7 @@ def choose_place(cells: pd.DataFrame) -> str:
         if (cells[STRENGTH].nunique() > 1 if key == STRENGTH else cells[key].notna().any() or key == "updates")
     }
     chosen = st.segmented_control("Over", places, default="updates", key="over", bind="query-params", required=True)
-    return places[str(chosen)]
+    return places[chosen or "updates"]  # a link may name none
 
 
 def choose_strength(view: View, cells: pd.DataFrame) -> str | None:
@@ -105,25 +103,56 @@ def part_of(
 
 
 def side_by_side(
-    view: View, cells: pd.DataFrame, means: pd.DataFrame, metric: str, place: str, chosen: list[str]
+    view: View, cells: pd.DataFrame, metric: str, place: str, chosen: tuple[str, ...]
 ) -> list[dict[str, float]]:
     """A chart for each strength, on one scale, with the same patterns in colour; returns what was clicked."""
-    main = means[means[STRENGTH] == view.plan.main_strength]
-    leaders = curves.leading(main if len(main) else means, metric, FEW)
-    domain = common_domain(drawn_from(view, metric, cells, means))
     columns, picked = st.columns(2), []
     for number, strength in enumerate(sorted(cells[STRENGTH].unique())):
-        part = (cells[cells[STRENGTH] == strength], means[means[STRENGTH] == strength])
-        chart = training_chart(drawn_from(view, metric, *part), place, chosen, leaders, domain)
+        chart = view.drawn(one_of_several, metric, place, float(strength), chosen, view.plan.main_strength)
         with columns[number % 2]:
             st.markdown(f"**Strength {strength:g}**")
             picked += show(chart, f"by-{place}-{strength:g}")
     return picked
 
 
-def drawn_from(view: View, metric: str, cells: pd.DataFrame, means: pd.DataFrame) -> Curves:
+def measured_cells(tables: Tables, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The score at every checkpoint and strength, and the means over the runs of each pattern."""
+    cells = curves.at_strengths(tables, metric)
+    return cells, curves.pattern_means(cells)
+
+
+def curve_at(tables: Tables, metric: str, place: str, strength: str | None) -> Curves:
+    """What the chart of a place and strength is drawn from."""
+    cells, means = measured_cells(tables, metric)
+    whole = strength == ALL and place != STRENGTH
+    return drawn_from(tables, metric, *((cells, means) if whole else part_of(cells, means, metric, place, strength)))
+
+
+def curves_of(tables: Tables, metric: str, place: str, strength: str | None, chosen: tuple[str, ...]) -> alt.LayerChart:
+    return training_chart(curve_at(tables, metric, place, strength), place, chosen)
+
+
+def one_of_several(
+    tables: Tables, metric: str, place: str, strength: float, chosen: tuple[str, ...], main: float
+) -> alt.LayerChart:
+    """The chart of one strength beside those of the others."""
+    cells, means = measured_cells(tables, metric)
+    at_main = means[means[STRENGTH] == main]
+    leaders = curves.leading(at_main if len(at_main) else means, metric, FEW)
+    domain = common_domain(drawn_from(tables, metric, cells, means))
+    part = drawn_from(tables, metric, cells[cells[STRENGTH] == strength], means[means[STRENGTH] == strength])
+    return training_chart(part, place, chosen, leaders, domain)
+
+
+def notes_of(tables: Tables, metric: str, place: str, strength: str | None, chosen: tuple[str, ...]) -> str:
+    """What stands under the chart."""
+    missing = wrecked_note(tables.runs if place == STRENGTH else tables.checkpoints, metric)
+    return " ".join([*curve_notes(curve_at(tables, metric, place, strength), place, chosen), *missing])
+
+
+def drawn_from(tables: Tables, metric: str, cells: pd.DataFrame, means: pd.DataFrame) -> Curves:
     """All that a chart of the view is drawn from."""
-    rows = view.tables.checkpoints
+    rows = tables.checkpoints
     base = list(rows.loc[rows["is_base"], metric].dropna())
     zero = COSINE_ZERO if COSINE_ZERO in set(rows["zero"]) else STRANGERS
-    return Curves(cells, means, base, view.tables.metric(metric), list(view.tables.labels.values()), zero)
+    return Curves(cells, means, base, tables.metric(metric), list(tables.labels.values()), zero)

@@ -5,7 +5,7 @@ import streamlit as st
 
 from pages import _shared as shared
 from pages._drawn import charted
-from pages._next_runs import next_runs
+from pages._next_runs import interplay, next_runs
 from pages._summary import blocks, pairs_and_summary
 from pages._view import View, download, metric_choice, pictures, show
 from workbench.charting.contrast_chart import contrast_chart
@@ -16,19 +16,24 @@ LINES = 4  # of a block, before the others fold away
 
 
 def only_one_differs(view: View) -> None:
-    """Which setting helped, how sure that is, the pictures of both sides, and what to train next."""
+    """Which setting helped, how sure that is, what to train next, and the pictures of both sides."""
     tables, metric = view.tables, metric_choice(view)
     rows, found = pairs_and_summary(view.db, view.project, metric)
     blocks(found, tables, LINES)
     if rows.empty:
         shared.nothing_yet("Clone a pattern and change one thing: that makes a pair.", "patterns", "Clone one")
+    next_runs(view.db, view.project, tables)
     st.subheader("Only one thing differs")
     chosen = chosen_rows(rows)
     picked = show(charted(contrast_chart, chosen), "pairs")
-    pair(view, shared.matching(rows, picked[0]) if picked else first_of(chosen), metric)
-    st.caption(f"{exploratory(len(rows), metric, tables.main_metric)} {tables.metric(metric).meaning}")
+    clicked = shared.matching(rows, picked)
+    pair(view, first_of(chosen) if clicked is None else clicked, metric)
+    st.caption(tables.metric(metric).meaning)
+    if together := exploratory(len(rows), metric, tables.main_metric):
+        with st.expander("How pairs are judged together", icon=":material/help:"):
+            st.markdown(together)
     download(rows, "pairs")
-    next_runs(view.db, view.project, tables)
+    interplay(view.db, view.project, tables)
 
 
 def chosen_rows(rows: pd.DataFrame) -> pd.DataFrame:

@@ -6,11 +6,13 @@ import pandas as pd
 import streamlit as st
 
 from pages import _shared as shared
+from pages._drawn import charted
 from pages._view import View, behind, download, metric_choice, pictures, show
 from workbench.charting.front_chart import front_chart
 from workbench.charting.ranking_chart import ranking_chart
 from workbench.findings import ranking_words as words
-from workbench.findings.best import leading
+from workbench.findings.analysis import Tables
+from workbench.findings.best import Best, leading
 from workbench.findings.metrics import Metric
 from workbench.findings.noise import noise_floor
 from workbench.findings.ranking import main_strength, ranking
@@ -23,23 +25,32 @@ STEPS = 4  # sentences on time against score that stand there before one asks fo
 def best_of_each(view: View) -> None:
     """The patterns, best first, with their chances; a table of what each took; time against score."""
     tables, metric = view.tables, metric_choice(view)
-    measured, rows = tables.metric(metric), ranking(tables, metric)
+    measured, (rows, found, said) = tables.metric(metric), view.worked_out(ranked, metric)
     if rows.empty:
         shared.nothing_yet("No run has come to its end yet: only then is its best checkpoint known.", "queue", "Queue")
-    found = leading(tables, metric, rows)
     if found:
         st.markdown(shared.plain(verdict(found.wording, found.params)))
     shown = rows
     if len(rows) > FIRST and not st.toggle(f"All {len(rows)} patterns", key="all-patterns", bind="query-params"):
         shown = rows.head(FIRST)
-    picked = show(ranking_chart(shown, measured), "ranking")
+    picked = show(charted(ranking_chart, shown, measured), "ranking")
     st.caption(shared.plain(" ".join(words.chart_notes(shown, main_strength(tables)))))
     behind(view, "checkpoint_id", checkpoints(rows, picked), metric, "best-pictures")
     with st.expander("How this is worked out", icon=":material/help:"):
         for note in words.ranking_notes(rows):
             st.markdown(shared.plain(note))
     figures(rows, measured)
-    time_against_score(view, rows, measured)
+    time_against_score(view, rows, measured, said)
+
+
+def ranked(tables: Tables, metric: str) -> tuple[pd.DataFrame, Best | None, list[str]]:
+    """The ranking, its leader, and what is said of time against score; nothing of that where no time is known."""
+    rows, measured = ranking(tables, metric), tables.metric(metric)
+    if rows.empty:
+        return rows, None, []
+    timed = front_chart(rows, measured) is not None
+    noise = noise_floor(tables.checkpoints, metric)
+    return rows, leading(tables, metric, rows), list(words.front_words(rows, measured, noise)) if timed else []
 
 
 def checkpoints(rows: pd.DataFrame, picked: list[dict[str, Any]]) -> list[int]:
@@ -80,16 +91,15 @@ def figures(rows: pd.DataFrame, measured: Metric) -> None:
     download(rows.drop(columns=["checkpoint_ids"]), "ranking")
 
 
-def time_against_score(view: View, rows: pd.DataFrame, measured: Metric) -> None:
+def time_against_score(view: View, rows: pd.DataFrame, measured: Metric, said: list[str]) -> None:
     """What more time buys, and who is beaten in both."""
-    chart = front_chart(rows, measured)
     st.subheader("Time against score")
-    if chart is None:
+    if not said:
         st.caption("No training of these patterns was timed: of LoRAs made elsewhere the time is not known.")
         return
-    first, *steps = words.front_words(rows, measured, noise_floor(view.tables.checkpoints, measured.key))
+    first, *steps = said
     st.markdown(shared.plain(first))
-    picked = show(chart, "front")
+    picked = show(charted(front_chart, rows, measured), "front")
     st.caption(shared.plain(" ".join(words.time_notes(rows))))
     ids = checkpoints(rows, picked)
     if ids:

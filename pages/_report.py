@@ -4,17 +4,24 @@ from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
+from sqlite_utils import Database
 
 from pages import _shared as shared
-from workbench.findings.analysis import Tables
+from pages._drawn import worked_out
+from workbench.findings.best import best_so_far
 from workbench.report import deliver
 from workbench.report.leader import has_leader
 from workbench.words import slug
 
 
-def downloads(project: dict[str, Any], tables: Tables, elsewhere: bool) -> None:
+def downloads(db: Database, project: dict[str, Any], elsewhere: bool) -> None:
     """A button per file, once there is something to report; what waits to be rated is blank in them."""
-    if not has_leader(tables, elsewhere):
+    project_id = project["id"]
+    if elsewhere:
+        there = worked_out(db, project_id, has_leader, True)
+    else:
+        there = worked_out(db, project_id, best_so_far) is not None  # Home has just asked for it
+    if not there:
         return
     home, rater, name = shared.workspace().home, shared.rater(), slug(project["name"])
 

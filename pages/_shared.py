@@ -219,9 +219,12 @@ def all_settings(db: Database, preview: dict[str, Any]) -> list[tuple[str, str]]
     return settings.lines(patterns.get(db, preview["pattern_id"]).model_dump(), unknown)
 
 
-def matching(table: pd.DataFrame, point: dict[str, Any]) -> pd.Series:
-    """The row that a click in a chart means."""
-    return table[(table[list(point)] == pd.Series(point)).all(axis=1)].iloc[0]
+def matching(table: pd.DataFrame, picked: list[dict[str, Any]]) -> pd.Series | None:
+    """The row that a click in a chart means; None before a click, and where what was clicked is not there any more."""
+    if not picked:
+        return None
+    rows = table[(table[list(picked[0])] == pd.Series(picked[0])).all(axis=1)]
+    return None if rows.empty else rows.iloc[0]
 
 
 def plain(text: str) -> str:

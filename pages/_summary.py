@@ -1,5 +1,6 @@
-"""What helped, what can't be told and what was not tested alone: the three blocks on Home and on Charts."""
+"""What helped, what can't be told yet and what was not tested alone: the three blocks on Home and on Charts."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from workbench.findings.analysis import Tables
 from workbench.findings.contrast import contrast_table
 from workbench.findings.summary import Line, Summary, summary
 from workbench.findings.verdicts import ALL_ALONE, SIGNS, TOLD_ALL, summary_words
+
+UNBROKEN, HYPHEN = re.compile(r"(?<=\de)-(?=\d)"), "\u2011"  # 1e-07 stays in one line
 
 
 def pairs_and_summary(db: Database, project: dict[str, Any], metric: str) -> tuple[pd.DataFrame, Summary]:
@@ -34,7 +37,7 @@ def blocks(found: Summary, tables: Tables, most: int) -> None:
         if found.nothing:
             st.markdown(words(found.nothing))
     with open:
-        st.markdown("#### Can't be told")
+        st.markdown("#### Can't tell yet")
         lines(found.open, most)
         if found.n_pairs and not found.open and found.helped:
             st.markdown(TOLD_ALL)
@@ -61,5 +64,5 @@ def lines(said: Sequence[Line], most: int) -> None:
 
 
 def words(line: Line) -> str:
-    text = shared.plain(summary_words(line.code, line.params))
+    text = shared.plain(UNBROKEN.sub(HYPHEN, summary_words(line.code, line.params)))
     return f"**{shared.plain(line.params['head'])}:** {text}" if line.params["head"] else text

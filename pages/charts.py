@@ -42,7 +42,7 @@ if (tables.previews["face_status"] == "unavailable").any():
         "`python -m workbench doctor` says how to get it.",
         icon=":material/face:",
     )
-if not measured:
+if not measured or tables.checkpoints["is_base"].all():
     if len(tables.previews) and project["face_judge"] == project["clip_judge"] == "none":
         shared.nothing_yet("No scores yet. Without a judge they are your marks.", "rate", "Rate")
     shared.nothing_yet("No scores yet. The first points come with the first checkpoint.", "queue", "See the queue")
@@ -52,13 +52,14 @@ offered = [name for name in VIEWS if name in OF_PICTURES] if plan.elsewhere else
 if not of_author(db, project["id"]):
     offered = [name for name in offered if name != OF_MARKS]
 keep_old_links()
+first = "Epochs x strengths" if views.made_elsewhere(db, project) else "Only one thing differs"
 chosen = st.segmented_control(
     "View",
     offered,
-    default="Epochs x strengths" if views.made_elsewhere(db, project) else "Only one thing differs",
+    default=first,
     key="view",
     bind="query-params",
     required=True,
     label_visibility="collapsed",
 )
-VIEWS[chosen](View(db, project, tables, plan, measured))
+VIEWS[chosen or first](View(db, project, tables, plan, measured))

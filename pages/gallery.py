@@ -25,12 +25,15 @@ def choose_strength() -> float:
 
 
 def choose_size() -> int:
-    return SIZES[st.segmented_control("Size", SIZES, default="M", key="size", bind="query-params", required=True)]
+    return SIZES[
+        st.segmented_control("Size", SIZES, default="M", key="size", bind="query-params", required=True) or "M"
+    ]
 
 
 def choose_role() -> tuple[str, ...]:
     return ROLES[
         st.segmented_control("Prompts", ROLES, default="all", key="prompts", bind="query-params", required=True)
+        or "all"
     ]
 
 
@@ -119,4 +122,4 @@ view = st.segmented_control(
     required=True,
     label_visibility="collapsed",
 )
-VIEWS[view]()
+VIEWS[view or "Every checkpoint"]()  # a link may name none

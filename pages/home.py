@@ -7,10 +7,10 @@ from sqlite_utils import Database
 
 from pages import _shared as shared
 from pages._copies import copied_photos
-from pages._drawn import charted, show_still
+from pages._drawn import charted, show_still, worked_out
 from pages._keep import bin_and_backup, keeping
 from pages._map import answer_in_map
-from pages._next_runs import next_runs
+from pages._next_runs import interplay, next_runs
 from pages._people_found import what_leads
 from pages._pictures import picture_grid
 from pages._projects import demo_button, new_project
@@ -43,6 +43,12 @@ def standing(project_id: int) -> None:
     if st.button(step.text, type="primary", icon=":material/arrow_forward:", icon_position="right"):
         shared.go(step.page)
     others = {"waiting": now.runs_queued, "failed": now.runs_failed, "cancelled": now.runs_cancelled}
+    if now.finished and not any(others.values()):
+        done = (
+            f"Runs done {now.runs_done} of {now.runs_total} · previews {now.previews_done} of {now.previews_expected}"
+        )
+        st.caption(f"{done} · scores {scores_text(now)}")
+        return
     with st.container(horizontal=True, gap="medium"):
         with st.container(width=FIGURE_PX):
             st.metric("Runs done", f"{now.runs_done} of {now.runs_total}")
@@ -103,7 +109,7 @@ def the_answer(db: Database, project: dict[str, Any]) -> None:
 def best(db: Database, project: dict[str, Any]) -> None:
     """The leading pattern in words and pictures, beside the person and the base model alone."""
     tables, plan = shared.tables(db, project["id"]), plan_of(db, project["id"])
-    found = best_so_far(tables)
+    found = worked_out(db, project["id"], best_so_far)
     if found is None:
         return
     st.subheader(f"Best so far: {shared.plain(found.label)}")
@@ -115,14 +121,17 @@ def best(db: Database, project: dict[str, Any]) -> None:
 
 
 def what_helped(db: Database, project: dict[str, Any]) -> None:
-    """What helped, how sure that is, what can't be told: in words, and the pairs that say most as a chart."""
+    """What helped, how sure that is, what can't be told; what to train next; the pairs that say most as a chart."""
     tables = shared.tables(db, project["id"])
     if tables.runs.empty or tables.runs[tables.main_metric].isna().all():
+        next_runs(db, project, tables)
         return
     rows, found = pairs_and_summary(db, project, tables.main_metric)
     blocks(found, tables, LINES)
+    next_runs(db, project, tables)
     if rows.empty:
         return
+    st.subheader("Only one thing differs")
     chosen = telling(rows, PAIRS)
     show_still(charted(contrast_chart, chosen, False), "home-pairs")
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -219,8 +228,8 @@ else:
     what_helped(db, project)
     best(db, project)
     people(db, project)
-    next_runs(db, project, shared.tables(db, project["id"]))
-downloads(project, shared.tables(db, project["id"]), views.made_elsewhere(db, project))
+    interplay(db, project, shared.tables(db, project["id"]))
+downloads(db, project, views.made_elsewhere(db, project))
 failures([run for run in views.runs(db, project["id"]) if run["status"] == "failed"])
 with st.expander("New project", icon=":material/add:"):
     have_pictures(primary=False)

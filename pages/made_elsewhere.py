@@ -11,4 +11,4 @@ st.title("Import")
 tab = st.segmented_control(
     "What", TABS, default="Pictures", key="import", bind="query-params", required=True, label_visibility="collapsed"
 )
-TABS[tab]()
+TABS[tab or "Pictures"]()  # a link may name none

@@ -7,8 +7,10 @@ import streamlit as st
 
 from pages import _shared as shared
 from pages._challenge import challenge_default, just_begun, stop_or_go_on
+from pages._drawn import finished, show_still, worked_out
 from workbench import views
 from workbench.charting.recipes_chart import chart_rows, people_chart
+from workbench.findings.best import best_so_far
 from workbench.findings.metrics import METRICS
 from workbench.recipes import default, verdicts, words
 from workbench.recipes.verdicts import Measured, Overview, Verdict
@@ -79,9 +81,17 @@ def choose(seen: Overview) -> None:
             "another project in the sidebar."
         )
     else:
+        leading = worked_out(db, project["id"], best_so_far)
+        ahead = leading.pattern_id if leading else None
         picked = st.selectbox(
-            f"Pattern of {project['name']}", own, format_func=lambda number: own[number].label, key="default-pick"
+            f"Pattern of {shared.plain(project['name'])}",
+            own,
+            index=list(own).index(ahead) if ahead in own else 0,
+            format_func=lambda number: own[number].label,
+            key="default-pick",
         )
+        if picked == ahead:
+            st.caption(f"It is ahead in {shared.plain(project['name'])}.")
         used = len(seen.used.get(picked, ()))
         st.caption(f"Trained to the end for {words.counted_people(used)}." if used else "Not trained for anybody yet.")
         st.button(
@@ -115,8 +125,7 @@ def challenger(verdict: Verdict, number: int, given: bool) -> None:
                 st.info(shared.plain(text), icon=":material/flag:")
             else:
                 st.caption(shared.plain(text))
-        chart = people_chart(verdict)
-        st.altair_chart(chart, height=chart.height, key=f"people-{number}")
+        show_still(finished(people_chart(verdict)), f"people-{number}")
         st.caption(f"Measured on {shared.plain(words.scale_words(verdict.scale))}.")
         st.caption(shared.plain(words.matters_words(verdict, given)))
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -173,9 +182,12 @@ if trouble := st.session_state.pop(TROUBLE, None):
     st.error(shared.plain(trouble))
 given = st.session_state.get("matters")
 seen = seen_with(given)
+reason = words.empty(seen)
+if reason and not seen.default:
+    st.info(shared.plain(reason), icon=":material/bookmark:")
 the_default(seen)
 just_begun()
-if reason := words.empty(seen):
+if reason and seen.default:
     st.info(shared.plain(reason), icon=":material/hourglass_empty:")
 if todo := words.next_person(seen):
     st.info(shared.plain(todo), icon=":material/person_add:")

@@ -112,6 +112,7 @@ def test_one_rate_for_two_optimisers_is_held_against_the_usual_rate_of_each():
 def test_the_same_way_is_agreement_where_ours_is_a_claim_and_the_article_could_know(beside):
     row = beside({"3": 0, "11": 1})["3", "11"]  # 90 and 70; 60 and 15 here
     assert (row["category"], row["author_diff"], row["diff"]) == ("agree", -20, pytest.approx(-45))
+    assert row["low"] < -45 < row["high"] < 0
     assert row["sentence"].startswith("The author: 20 lower (90 → 70). Ours: likeness 45.0 lower (worse)")
 
 

@@ -274,29 +274,27 @@ EVERYWHERE = (
 
 
 @pytest.mark.browser
-def test_no_page_sends_a_picture_that_waits(tmp_path, monkeypatch, page):
+def test_no_page_sends_a_picture_that_waits(planted, site, page):
     """Neither its address nor, under another one, its token; of the last seed pictures are shown freely."""
-    planted = plant(tmp_path, monkeypatch)
     db = planted.filled.db
     project = library.project(db, planted.filled.project_id)
     held = pool.held_back_tokens(db, project, "me")
     assert len(held) >= 30
     sent, pictures = [], 0
-    with serving(planted.filled.ws.home) as address:
-        for path in EVERYWHERE:
-            tab = page.context.new_page()
-            heard = Overheard(tab)
-            tab.goto(f"{address}/{path}")
-            tab.get_by_role("link", name="Charts").wait_for()
-            tab.wait_for_load_state("networkidle")
-            if path.startswith("gallery"):
-                tab.get_by_role("button", name=str(SEEDS[0])).click()  # also the seed whose pictures wait
-                tab.get_by_text("that wait to be rated").first.wait_for()
-            tab.wait_for_timeout(500)
-            heard.look()
-            sent += [data for _, data in heard.heard]
-            pictures += len(heard.pictures)
-            tab.close()
+    for path in EVERYWHERE:
+        tab = page.context.new_page()
+        heard = Overheard(tab)
+        tab.goto(f"{site}/{path}")
+        tab.get_by_role("link", name="Charts").wait_for()
+        tab.wait_for_load_state("networkidle")
+        if path.startswith("gallery"):
+            tab.get_by_role("button", name=str(SEEDS[0])).click()  # also the seed whose pictures wait
+            tab.get_by_text("that wait to be rated").first.wait_for()
+        tab.wait_for_timeout(500)
+        heard.look()
+        sent += [data for _, data in heard.heard]
+        pictures += len(heard.pictures)
+        tab.close()
     shown = {token for token in tokens_of(db) if any(token.encode() in data for data in sent)}
     assert pictures >= 10 and len(shown) >= 20
     assert not shown & held

@@ -52,7 +52,8 @@ def pick_of(spec):
 
 
 def notes(spec):
-    return " ".join(spec["title"]["text"])
+    text = spec["title"]["text"]
+    return text["expr"] if isinstance(text, dict) else " ".join(text)
 
 
 def test_a_setting_s_chart_has_a_point_per_run_and_a_mean_with_its_interval_per_pattern(read):
@@ -158,7 +159,7 @@ def test_the_forest_has_a_row_per_pair_its_interval_and_the_noise_floor(read, sh
     points = layer(spec, type="point", filled=True)
     rows = rows_of(spec, points)
     assert [row["row"] for row in rows] == ["alpha: 1 → 16", "learning rate: 0.002 → 0.006"]
-    assert [row["verdict"] for row in rows] == ["seems to matter", "can't be told apart"]
+    assert [row["verdict"] for row in rows] == ["seems to matter on new prompts", "can't be told apart"]
     assert rows[0]["band_high"] == table["noise"][0] > 9 and rows[0]["band_low"] == -rows[0]["band_high"]
     interval = layer(spec, type="rule", strokeWidth=2)["encoding"]
     assert (interval["x"]["field"], interval["x2"]["field"]) == ("low", "high")

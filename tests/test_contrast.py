@@ -424,6 +424,8 @@ def test_every_verdict_is_a_sentence_for_every_metric(metric):
         "wrecked": ("another",),
         "value": 0.5,
         "second": 0.4,
+        "n_wrecked": "1",
+        "n_runs": "2",
     }
     for code in VERDICTS:
         sentence = verdict(code, about)

@@ -76,6 +76,28 @@ def test_patterns_with_two_seeds_have_intervals_from_these_at_every_checkpoint(c
     assert early["value"] == pytest.approx(50) and not math.isnan(early["low"])
 
 
+def test_an_early_checkpoint_has_the_noise_of_early_ones(cells):
+    apart = (cells["updates"] == 60) & (cells["train_seed"] == 1)
+    noisier = cells.assign(value=cells["value"] + 12 * apart)  # 4 apart at the last checkpoints, 16 before
+    means = curves.pattern_means(noisier)
+    noise = curves.noise_before(noisier[noisier["strength"] == 1.0])
+    early = at(means, label="baseline", updates=60, strength=1.0)
+    assert early["variance"] == pytest.approx(128) and noise.sd > 10
+    assert early["high"] - early["value"] == pytest.approx(noise.half_width(2, variances=(128.0,)))
+    last = at(means, label="baseline", updates=120, strength=1.0)
+    assert last["high"] == pytest.approx(
+        at(curves.pattern_means(cells), label="baseline", updates=120, strength=1.0)["high"]
+    )
+
+
+def test_a_checkpoint_with_a_picture_less_than_others_is_not_complete(strong):
+    rows = strong.previews
+    one = rows.index[(rows["strength"] == 0.5) & ~rows["is_base"] & (rows["role"] == "identity")][0]
+    found = curves.at_strengths(replace(strong, previews=rows.drop(index=one)), "likeness")
+    [row] = found[~found["complete"]].to_dict("records")
+    assert (row["checkpoint_id"], row["strength"]) == (rows.loc[one, "checkpoint_id"], 0.5)
+
+
 def test_checkpoints_before_the_last_have_a_noise_of_their_own_that_counts_each_run_once():
     rows = pd.DataFrame(
         [
@@ -87,6 +109,7 @@ def test_checkpoints_before_the_last_have_a_noise_of_their_own_that_counts_each_
     found = curves.noise_before(rows)
     assert found.sd == pytest.approx(math.sqrt((2 + 8) / 2)) and (found.df, found.n_patterns) == (1, 1)
     assert curves.noise_before(rows.assign(is_last=True)) is None
+    assert curves.noise_before(rows.assign(wrecked=rows["updates"] == 60)).sd == pytest.approx(math.sqrt(2))
     assert curves.noise_before(rows[rows["train_seed"] == 1]) is None
 
 

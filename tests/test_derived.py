@@ -99,9 +99,7 @@ def test_minutes_on_another_device_are_another_amount_of_work(measured, shared):
     assert rows["minutes"].isna().sum() == 2
     found = left_out(tables, rows, AXES["minutes"])
     assert found == {"device": ["baseline"]}
-    assert left_out_notes(found) == [
-        "No place on this axis for baseline: trained on another device than most."
-    ]
+    assert left_out_notes(found) == ["No place on this axis for baseline: trained on another device than most."]
 
 
 def test_it_is_said_for_which_patterns_a_rate_does_not_exist(measured, shared):

@@ -112,7 +112,7 @@ def test_the_main_path(workbench, page):
     # A first pattern, cut short.
     go_to(page, "Patterns")
     box(page, "Label").fill("short")
-    box(page, "epochs").fill("3")
+    box(page, "epochs").fill("2")
     box(page, "epochs").press("Enter")
     page.get_by_role("button", name="Add the pattern").click()
     page.get_by_role("button", name="Queue 2 runs").click()

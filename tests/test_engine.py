@@ -43,6 +43,7 @@ PLAN = EvalPlan(
     cfg=2.0,
 )
 QUICK = TrainConfig(learning_rate=2e-3, train_text_encoder=False, batch_size=4, epochs=2, save_every=1)
+NO_JUDGES = {"face_judge": "none", "clip_judge": "none"}  # where no score is looked at: loading judges takes seconds
 PATIENCE_S = 240
 
 
@@ -128,7 +129,7 @@ def test_another_plan_gets_previews_of_its_own_and_the_earlier_ones_stay(swept):
 
 
 def test_a_failed_run_keeps_its_reason_and_the_queue_moves_on(tmp_path):
-    ws, db, project, [good] = new_project(tmp_path)
+    ws, db, project, [good] = new_project(tmp_path, **NO_JUDGES)
     base = tmp_path / "nowhere"
     shutil.copytree(EMBEDDED / "base", base)
     bad = patterns.add(db, project, QUICK.model_copy(update={"base_model": str(base)}), "bad")
@@ -151,13 +152,22 @@ def test_without_judges_there_are_previews_and_reasons_instead_of_scores(tmp_pat
     assert "no-pack" in rows[0]["detail"]
 
 
-def test_a_lost_or_unreadable_picture_stops_nothing_and_says_so(tmp_path):
-    ws, db, project, _ = new_project(tmp_path, face_judge="none", clip_judge="none")
-    Worker(ws, echo=lambda _: None).work(once=True)
+@pytest.fixture
+def copied(swept, tmp_path):
+    """The run that went all the way in a workspace that may be changed: its folder, database, project and run."""
+    swept[1].execute("pragma wal_checkpoint(truncate)")  # all of it in one file
+    shutil.copytree(swept[0].home, tmp_path / "copied", ignore=shutil.ignore_patterns("*-wal", "*-shm"))
+    ws = Workspace(tmp_path / "copied")
+    return ws, ws.open(), swept[2], swept[3]
+
+
+def test_a_lost_or_unreadable_picture_stops_nothing_and_says_so(copied):
+    ws, db, project, _ = copied
+    db.execute("delete from scores")
     rows = results.previews(db, project, library.project(db, project)["plan_id"])
     ws.path(rows[0]["file"]).unlink()
     ws.path(rows[1]["file"]).write_bytes(b"not a picture")
-    library.update_project(db, project, face_judge="embedded", clip_judge="embedded")
+    assert not progress(db, project).finished
     assert Worker(ws, echo=lambda _: None).work(once=True)
     table = preview_table(db, project).set_index("preview_id")
     lost = [rows[0]["id"], rows[1]["id"]]
@@ -174,23 +184,26 @@ def blurred(n):
     return Image.open(photo).filter(ImageFilter.GaussianBlur(20))
 
 
-@pytest.mark.parametrize(("drawn", "reason"), [(noise, "outside_world"), (blurred, "not_calibrated")])
-def test_photos_that_give_no_scale_give_a_reason_to_every_preview_even_to_later_ones(tmp_path, drawn, reason):
+def test_photos_that_give_no_scale_give_a_reason_to_every_preview_even_to_later_ones(tmp_path):
     ws = Workspace(tmp_path / "w")
     db = ws.open()
-    project = add_project(db, "p", "zwx", "woman", plan=PLAN)
-    folder = tmp_path / "no faces"
-    folder.mkdir()
-    for n in range(8):
-        drawn(n).save(folder / f"{n}.png")
-    add_folder(ws, project, folder)
-    pattern = patterns.add(db, project, QUICK, "baseline")
-    queue.enqueue(db, project, [pattern], [1, 2])
+    reasons = {}
+    for drawn, reason in ((noise, "outside_world"), (blurred, "not_calibrated")):
+        project = add_project(db, reason, "zwx", "woman", plan=PLAN)
+        reasons[project] = reason
+        folder = tmp_path / reason
+        folder.mkdir()
+        for n in range(8):
+            drawn(n).save(folder / f"{n}.png")
+        add_folder(ws, project, folder)
+        pattern = patterns.add(db, project, QUICK, "baseline")
+        queue.enqueue(db, project, [pattern], [1, 2])
     Worker(ws, echo=lambda _: None).work(once=True)
-    table = preview_table(db, project)
-    assert len(table) == 4 + 2 * 2 * 4
-    assert set(table.face_status) == {reason}
-    assert progress(db, project).finished
+    for project, reason in reasons.items():
+        table = preview_table(db, project)
+        assert len(table) == 4 + 2 * 2 * 4
+        assert set(table.face_status) == {reason}
+        assert progress(db, project).finished
 
 
 def test_an_engine_that_can_not_start_is_given_up_with_its_last_words(tmp_path, monkeypatch):
@@ -211,7 +224,7 @@ def test_an_event_that_was_cut_short_is_the_end_of_the_engine(tmp_path, monkeypa
         engine.receive(timeout=30)
 
 
-LONG = QUICK.model_copy(update={"epochs": 8, "save_every": 3})  # 64 updates, files at 24, 48, 64
+LONG = QUICK.model_copy(update={"epochs": 6, "save_every": 2})  # 48 updates, files at 16, 32, 48
 
 
 @pytest.fixture
@@ -238,16 +251,16 @@ def in_thread():
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     """The LoRA file that a run of LONG makes when nothing happens to it."""
-    ws, db, _, [run] = new_project(tmp_path_factory.mktemp("whole"), LONG)
+    ws, db, _, [run] = new_project(tmp_path_factory.mktemp("whole"), LONG, **NO_JUDGES)
     Worker(ws, echo=lambda _: None).work(once=True)
     return ws.path(runs.checkpoints(db, run)[-1]["file"])
 
 
 def test_a_killed_engine_is_restarted_and_its_run_ends_as_if_nothing_had_happened(tmp_path, uninterrupted, in_thread):
-    ws, db, _, [run] = new_project(tmp_path, LONG)
+    ws, db, _, [run] = new_project(tmp_path, LONG, **NO_JUDGES)
     worker, thread = in_thread(ws)
     wait_for(lambda: runs.checkpoints(db, run), "the first checkpoint")
-    wait_for(lambda: runs.get(db, run)["step"] > 26, "some updates more")
+    wait_for(lambda: runs.get(db, run)["step"] > 18, "some updates more")
     worker.engine.process.kill()
     wait_for(lambda: runs.get(db, run)["status"] == "done", "the run is done")
     assert runs.get(db, run)["attempt"] == 2
@@ -283,13 +296,13 @@ def test_an_engine_that_is_killed_while_it_saves_loses_nothing(tmp_path, uninter
     marks.mkdir()
     code = DIES_WHILE_SAVING.format(marks=str(marks))
     monkeypatch.setattr("workbench.running.engine_process.COMMAND", [sys.executable, "-c", code])
-    ws, db, _, [run] = new_project(tmp_path / "w", LONG, face_judge="none", clip_judge="none")
+    ws, db, _, [run] = new_project(tmp_path / "w", LONG, **NO_JUDGES)
     Worker(ws, echo=lambda _: None).work(once=True)
     died_at = {file.name: Path(file.read_text(encoding="utf-8")) for file in marks.iterdir()}
     assert {*died_at} == {"state", ".safetensors"} and all(".part" in part.name for part in died_at.values())
     row = runs.get(db, run)
     assert (row["status"], row["attempt"]) == ("done", 3)
-    assert [c["updates"] for c in runs.checkpoints(db, run)] == [24, 48, 64]
+    assert [c["updates"] for c in runs.checkpoints(db, run)] == [16, 32, 48]
     assert same_lora(ws.path(runs.checkpoints(db, run)[-1]["file"]), uninterrupted)
     assert not list(ws.run_folder(run).rglob("*.part"))
 
@@ -322,7 +335,7 @@ def test_a_killed_worker_leaves_no_engine_and_its_run_is_recovered_by_the_next(t
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to catch; start.py closes standard input there")
 def test_a_worker_that_is_told_to_stop_puts_its_run_back(tmp_path):
-    ws, db, _, [run] = new_project(tmp_path, LONG)
+    ws, db, _, [run] = new_project(tmp_path, LONG, **NO_JUDGES)
     worker = start_worker_process(ws)
     wait_for(lambda: runs.get(db, run)["step"] > 2, "some updates")
     worker.send_signal(signal.SIGTERM)
@@ -334,13 +347,13 @@ def test_a_worker_that_is_told_to_stop_puts_its_run_back(tmp_path):
 
 
 def test_a_running_training_can_be_cancelled_and_tried_again(tmp_path, in_thread):
-    ws, db, _, [run] = new_project(tmp_path, LONG)
+    ws, db, _, [run] = new_project(tmp_path, LONG, **NO_JUDGES)
     worker, thread = in_thread(ws)
     wait_for(lambda: runs.get(db, run)["step"] > 2, "some updates")
     queue.cancel(db, run)
     wait_for(lambda: runs.get(db, run)["status"] == "cancelled", "the run is cancelled")
     stopped_at = runs.get(db, run)["step"]
-    assert 0 < stopped_at < 64
+    assert 0 < stopped_at < 48
     queue.retry(db, run)
     wait_for(lambda: runs.get(db, run)["step"] > stopped_at, "it goes on")
     assert "from update 0" not in log_tail(ws, run, 1)
@@ -386,7 +399,7 @@ def test_a_halted_worker_says_so_also_when_the_optimisers_have_been_tried_meanwh
 
 
 def test_the_end_of_the_window_puts_the_training_back_and_a_full_disk_too(tmp_path, in_thread, monkeypatch):
-    ws, db, project, [run] = new_project(tmp_path, LONG, face_judge="none", clip_judge="none")
+    ws, db, project, [run] = new_project(tmp_path, LONG, **NO_JUDGES)
     worker, thread = in_thread(ws)
     wait_for(lambda: runs.get(db, run)["step"] > 0, "some updates")
     ahead = datetime.now() + timedelta(hours=2)
@@ -407,7 +420,7 @@ def test_the_end_of_the_window_puts_the_training_back_and_a_full_disk_too(tmp_pa
 
 
 def test_with_once_a_halt_is_waited_out(tmp_path, in_thread):
-    ws, db, _, [run] = new_project(tmp_path, QUICK, face_judge="none", clip_judge="none")
+    ws, db, _, [run] = new_project(tmp_path, QUICK, **NO_JUDGES)
     hours.pause(db)
     worker = start_worker_process(ws)
     wait_for(lambda: runs.live_workers(db), "the worker is there")
@@ -417,17 +430,17 @@ def test_with_once_a_halt_is_waited_out(tmp_path, in_thread):
     assert worker.wait(PATIENCE_S) == 0 and runs.get(db, run)["status"] == "done"
 
 
-def test_a_run_trained_longer_ends_as_if_it_had_been_longer_from_the_start(swept, uninterrupted):
-    ws, _, _, run, _ = swept  # 16 updates of the 64 that LONG has
-    db = ws.open()
-    longer = queue.extend(ws, db, run, epochs=8)
+def test_a_run_trained_longer_ends_as_if_it_had_been_longer_from_the_start(copied, uninterrupted):
+    ws, db, project, run = copied  # 16 updates of the 48 that LONG has
+    library.update_project(db, project, **NO_JUDGES)
+    longer = queue.extend(ws, db, run, epochs=6)
     Worker(ws, echo=lambda _: None).work(once=True)
     assert runs.get(db, longer)["status"] == "done"
     assert min(c["updates"] for c in runs.checkpoints(db, longer)) > 16
-    assert len(losses(ws, longer)) == 64
+    assert len(losses(ws, longer)) == 48
     assert same_lora(ws.path(runs.checkpoints(db, longer)[-1]["file"]), uninterrupted)
     assert len(runs.checkpoints(db, run)) == 2  # the old run is as it was
-    assert progress(db, swept[2]).finished
+    assert progress(db, project).finished
 
 
 def test_a_final_run_has_pictures_and_a_file_and_no_likeness(tmp_path):

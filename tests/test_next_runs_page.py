@@ -39,7 +39,7 @@ def test_home_says_what_to_train_next_why_and_what_it_costs(full, monkeypatch):
     assert "What to train next" in said
     assert "Train 'baseline' and 'rate 6e-3' once more" in said
     assert "57.0 of 'rate 6e-3' is too close to call" in said
-    assert "2 trainings with previews: about" in said and "Chance that it is the best: 18 %" in said
+    assert "2 trainings with previews: about" in said and "Chance that it is the best: 19 %" in said
     assert "the knowledge gradient" in said
     assert labels(app).count("Queue this") == 2
 

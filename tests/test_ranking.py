@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,11 +13,11 @@ from workbench.charting.front_chart import front_chart
 from workbench.charting.ranking_chart import EXCLUDED, MAY_BE_BEST, MEASURED, ranking_chart
 from workbench.findings import ranking_words as words
 from workbench.findings.analysis import ranked_patterns
-from workbench.findings.best import best_so_far, in_the_running
-from workbench.findings.best_strength import at_best, best_of, halves
+from workbench.findings.best import best_so_far, in_the_running, more_to_expect
+from workbench.findings.best_strength import AtBest, at_best, best_of, halves
 from workbench.findings.metrics import METRICS
 from workbench.findings.noise import noise_floor
-from workbench.findings.ranking import excluded, ranking
+from workbench.findings.ranking import apart, excluded, of_strength, ranking
 
 LIKENESS = METRICS["likeness"]
 
@@ -163,6 +164,22 @@ def test_runs_of_one_pattern_that_took_unequally_long_are_a_warning(read):
     )
     said = words.time_notes(ranking(replace(read, checkpoints=uneven), "likeness"))
     assert any("up to 2.0 times as long" in each for each in said)
+
+
+def test_two_patterns_are_apart_where_they_differ_by_more_than_the_interval_of_a_difference(read):
+    noise = noise_floor(read.checkpoints, "likeness")
+    half = noise.half_width(2, 3, variances=(8.0, 5.0))
+    assert half > 1.1 * noise.half_width(2, variances=(8.0,))  # of a mean alone: too narrow for a difference
+
+    def rows(gap):
+        return SimpleNamespace(value=50, n_seeds=2, variance=8.0), SimpleNamespace(
+            value=50 + gap, n_seeds=3, variance=5.0
+        )
+
+    assert of_strength(AtBest(0.6, 60.0, (58.0, 62.0), (0.6, 1.0)), noise) == pytest.approx(
+        (0.6, 60.0, 60 - noise.half_width(2, variances=(8.0,)), 60 + noise.half_width(2, variances=(8.0,)))
+    )
+    assert [apart(*rows(gap), noise) for gap in (1.01 * half, 0.99 * half, -1.01 * half)] == [True, False, True]
 
 
 # the chart
@@ -338,3 +355,26 @@ def test_the_page_says_shows_and_lists_the_best_of_each_pattern(tmp_path, monkey
     [figures] = [each.value for each in app.dataframe if "chance_best" in each.value]
     assert list(figures["label"]) == ["baseline", "rate 6e-3", "alpha 1"] and list(figures["n_seeds"]) == [2, 2, 2]
     assert figures["chance_best"].sum() == pytest.approx(100) and "best_strength" not in figures
+
+
+def test_a_leader_with_a_wrecked_training_leads_in_nothing_by_the_few_faces_that_are_left(read, shared):
+    from workbench.findings.verdicts import verdict
+
+    one = (read.checkpoints["pattern_id"] == shared.pattern_ids[0]) & (read.checkpoints["train_seed"] == 1)
+    far = read.checkpoints["likeness"] + 40 * (read.checkpoints["pattern_id"] == shared.pattern_ids[0]).fillna(False)
+    wrecked = one.fillna(False).astype(bool)
+    ahead = replace(read, checkpoints=read.checkpoints.assign(likeness=far.astype("float64")))
+    assert best_so_far(ahead).wording == "best_leads"
+    found = best_so_far(replace(ahead, checkpoints=ahead.checkpoints.assign(wrecked=wrecked)))
+    assert found.label == "baseline" and found.wording == "best_wrecked"
+    assert "most pictures of 1 of its 2 trainings show no face" in verdict(found.wording, found.params)
+
+
+def test_where_more_is_to_be_expected_of_another_than_of_the_first_it_is_named():
+    rows = pd.DataFrame({"label": ["once", "thrice"], "believed": [50.0, 52.0]}).assign(
+        believed_low=40.0, believed_high=60.0
+    )
+    assert more_to_expect(rows, LIKENESS)[0].startswith("Of 'thrice' 52.0, which is better")
+    assert more_to_expect(rows.assign(believed=[53.0, 52.0]), LIKENESS) == []
+    assert more_to_expect(rows, METRICS["leakage"]) == []  # less is better
+    assert more_to_expect(rows.assign(believed=[51.5, 52.0]), LIKENESS) == []

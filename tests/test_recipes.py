@@ -170,6 +170,14 @@ def test_a_challenger_that_wrecks_one_person_is_never_better(tmp_path):
     assert chart_rows(verdict)["problem"].tolist().count("it is wrecked there") == 1
 
 
+def test_a_lora_wrecked_under_another_judge_counts_for_every_line_of_its_challenger(tmp_path):
+    made = several(tmp_path, {f"P{n}": {"alpha 1": 5.0 + n / 10} for n in range(5)})
+    add_person(made, "Zoe", {"alpha 1": None}, face_judge="other", judge_key="face/other/1/abc")
+    seen = seen_of(made)
+    assert {each.pooled.people for each in seen.verdicts} == {5, 0}
+    assert all(each.code == "wrecked" and each.wrecked == ("Zoe",) for each in seen.verdicts)
+
+
 def test_a_small_difference_that_is_known_well_leaves_nothing_to_learn(tmp_path):
     gains = (0.5, -0.5, 0.2, -0.2)
     made = several(tmp_path, {f"P{n}": {"alpha 1": gain} for n, gain in enumerate(gains)})
@@ -294,6 +302,11 @@ def test_undoing_both_challenges_leaves_nothing_and_undoing_one_again_does_not_t
     assert queued(made, project) == []  # nor the default's, which the first had queued for both
     begin("alpha 1")
     assert challenge.take_back(made.db, first) == [] and len(queued(made, project)) == 4
+    more = challenge.prepare(made.db, project, seen.default, made.patterns["alpha 1"], [3])
+    challenge.take_back(made.db, challenge.begin(made.db, more))
+    assert {seed for _, seed in queued(made, project)} == {1, 2}  # what the third one queued goes, the rest stays
+    with pytest.raises(ChallengeError, match="-1 is none"):
+        challenge.prepare(made.db, project, seen.default, made.patterns["alpha 1"], [-1])
 
 
 def test_stopping_in_two_windows_loses_nothing_and_a_retraining_meanwhile_breaks_nothing(tmp_path):
@@ -399,7 +412,12 @@ def test_the_command_line_lists_recipes_challenges_and_sets_the_default(tmp_path
     assert main([*ask, "--look"]) == 0 and runs.of_project(made.db, made.projects["Dora"]) == []
     assert main([*ask, "--seeds", "3"]) == 0 and "challenge --undo 1" in capsys.readouterr().out
     assert len(runs.of_project(made.db, made.projects["Dora"], "queued")) == 2
+    assert main([*ask, "--stop"]) == 0 and "stopped; cancelled: run " in capsys.readouterr().out
+    assert len(runs.of_project(made.db, made.projects["Dora"], "queued")) == 1
+    assert main([*ask, "--go-on"]) == 0 and "goes on; queued again: run " in capsys.readouterr().out
+    assert len(runs.of_project(made.db, made.projects["Dora"], "queued")) == 2
     assert main([*home, "challenge", "--undo", "1"]) == 0
     assert runs.of_project(made.db, made.projects["Dora"], "queued") == []
+    assert main([*home, "recipes", "--matters", "nan"]) == 1 and "from 0 on" in capsys.readouterr().err
     assert main([*home, "challenge", "--project", "Dora", "--challenger", "nobody"]) == 1
     assert "'alpha 1'" in capsys.readouterr().err

@@ -10,6 +10,7 @@ import pytest
 
 from workbench.findings import intervals_simulated, sweeps_simulated
 from workbench.findings.analysis import ranked_patterns
+from workbench.findings.best import standing
 from workbench.findings.contrast import contrast_table
 from workbench.findings.noise import noise_floor
 from workbench.findings.simulated_words import section
@@ -98,6 +99,18 @@ def test_the_tables_say_the_same_as_the_fast_rule(design):
         assert real["noise"].to_numpy()[can] == pytest.approx(fast.noise[sweep][can])
         assert (real["compared"].to_numpy()[can] == can.sum()).all()
     assert told_alike(design, values, fast) == 4 * len(design.pairs)
+
+
+def test_who_leads_in_drawn_sweeps_is_what_the_ranking_of_the_pages_says():
+    true = np.random.default_rng(0).normal(0, 8, (14, 10))
+    values = draw(USUAL, ANSWERS, true, 14, np.random.default_rng(3)).values
+    _, leads = intervals_simulated.leading(USUAL, values.mean(axis=(3, 4)))
+    assert 0 < leads.sum() < 14
+    for each, yes in zip(values, leads, strict=True):
+        made = as_tables(USUAL, each).checkpoints
+        ranked = ranked_patterns(made, 1, "likeness")
+        ranked = ranked.assign(value=ranked["likeness"], variance=ranked["seed_sd"] ** 2)
+        assert (standing(noise_floor(made, "likeness"), ranked) == "best_leads") == yes
 
 
 def test_effects_large_enough_are_claimed_by_the_real_tables():

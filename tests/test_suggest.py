@@ -14,9 +14,11 @@ from workbench.findings.analysis import tables
 from workbench.findings.candidates import Candidate, Sweep, Training, added_up, beyond, cells, changed, corners
 from workbench.findings.noise import Noise
 from workbench.findings.suggest import Advice, Belief, Suggestion, in_order, knowledge_gradient
+from workbench.keeping import bin
 from workbench.running import queue
 from workbench.sweep import patterns
 from workbench.sweep.cost import Cost
+from workbench.sweep.patterns import PatternError
 
 
 @pytest.fixture
@@ -116,6 +118,17 @@ def test_a_suggested_pattern_is_added_once_and_queued_with_its_seeds(full):
 def test_clicking_twice_queues_once(full):
     step = one(advised(full), "step")
     assert suggest.take_up(full.db, full.project_id, step) == suggest.take_up(full.db, full.project_id, step)
+
+
+def test_what_went_into_the_bin_meanwhile_is_not_queued_from_an_older_window(full):
+    step = one(advised(full), "step")
+    bin.delete_pattern(full.db, full.project_id, step.candidate.trainings[0].source)
+    with pytest.raises(PatternError, match="into the bin"):
+        suggest.take_up(full.db, full.project_id, step)
+    bin.restore(full.ws, full.db, f"pattern {full.project_id} {step.candidate.trainings[0].source}")
+    bin.delete_project(full.db, full.project_id)
+    with pytest.raises(PatternError, match="into the bin"):
+        suggest.take_up(full.db, full.project_id, step)
 
 
 def test_what_failed_is_not_suggested_again(full):

@@ -68,7 +68,7 @@ def test_a_sweep_is_told_setting_by_setting(read, shared):
 def test_the_better_value_is_named_first_whichever_is_the_larger_one(read):
     found = told(read, row(diff=-15.0, wording=HERE))
     assert words(found.helped) == [
-        "alpha: 1 rather than 16: likeness +15.0 ± 8.0, on these prompts; on new ones it is open."
+        "alpha: 1 rather than 16: likeness +15.0 ± 8.0, on these prompts, perhaps not on new ones."
     ]
     leak = told(read, row(diff=-15.0, metric="leakage"), metric="leakage")
     assert "16 rather than 1: leakage -15.0 ± 8.0" in words(leak.helped)[0]  # less of it is better
@@ -78,7 +78,7 @@ def test_a_claim_comes_with_the_other_claims_of_its_setting(read):
     found = told(
         read, row(step="1 → 16"), row(step="1 → 4", diff=12.0), row(step="4 → 16", diff=3.0, wording="cannot_tell")
     )
-    assert words(found.helped)[0].endswith("on new prompts too. 1 more pair of it seems to matter.")
+    assert words(found.helped)[0].endswith("on new prompts too. 1 other change of it seems to matter too.")
     assert not found.open
 
 
@@ -209,6 +209,15 @@ def test_a_wrecked_pattern_is_named_with_the_setting_that_parts_it_from_a_sound_
         "from 'baseline': 0.006, not 0.002."
     ]
     assert "learning rate" not in " ".join(words(found.open) + words(found.helped))
+
+
+def test_one_wrecked_run_of_two_is_named_too(read, shared):
+    def wreck(_, checkpoints):
+        one = (checkpoints["pattern_id"] == shared.pattern_ids[2]) & (checkpoints["train_seed"] == 1)
+        checkpoints.loc[one.fillna(False).astype(bool), "wrecked"] = True
+
+    [line] = words(summary(changed(read, wreck), "likeness").wrecked)
+    assert line.startswith("rate 6e-3: 1 of 2 trainings wrecked")
 
 
 # words and rows

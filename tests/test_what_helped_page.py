@@ -4,7 +4,7 @@ import filled
 import pytest
 from test_pages import go, no_error, open_app, press, words
 
-HEADS = ("What helped", "Can't be told", "Not tested alone")
+HEADS = ("What helped", "Can't tell yet", "Not tested alone")
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ FRAME_PX, ROW_PX = 80, 24  # equal in both charts, so that their rows stand side
 WAYS = {1: "higher", -1: "lower", 0: "no difference"}
 LEGEND = (
     "Blue: agree. Red: disagree. Orange: ours can't tell. Grey: the article couldn't know, or there is no such pair "
-    "here. Lines: 95 % interval over prompts. Click a point for its pictures."
+    "here. Lines: 95 % interval over prompts."
 )
 COLOUR = {
     "agree": COLOURS[0],

@@ -10,6 +10,7 @@ import altair as alt
 import pandas as pd
 
 from workbench.findings.metrics import Metric
+from workbench.findings.noise import Noise
 
 # Okabe and Ito's palette (jfly.uni-koeln.de/color) without black, which a dark page swallows; yellow comes
 # last.
@@ -51,6 +52,17 @@ def interval_texts(rows: pd.DataFrame, measured: Metric, sign: bool = False) -> 
     show = partial(measured.show_change, sign=True) if sign else measured.show
     ends = zip(rows["low"].astype("float64"), rows["high"].astype("float64"), strict=True)
     return ["none" if math.isnan(low) else f"{show(low).partition(' ')[0]} to {show(high)}" for low, high in ends]
+
+
+def with_intervals(means: pd.DataFrame, metric: str, noise: Noise | None) -> pd.DataFrame:
+    """Means of a pattern's ``n`` runs with ``low`` and ``high``, their 95 % interval from training seeds.
+
+    Moderated with the ``variance`` between these runs (:meth:`noise.Noise.half_width`); missing without a noise floor.
+    """
+    each = zip(means["n"], means["variance"], strict=True)
+    half = [noise.half_width(int(n), variances=(own,)) if noise else None for n, own in each]
+    halves = pd.Series(half, index=means.index, dtype="float64")
+    return means.assign(low=means[metric] - halves, high=means[metric] + halves)
 
 
 def wrecked_note(rows: pd.DataFrame, metric: str) -> list[str]:

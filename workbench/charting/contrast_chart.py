@@ -1,5 +1,6 @@
 """The chart of pairs of patterns that differ in one setting, setting by setting."""
 
+import json
 import math
 import textwrap
 from dataclasses import replace
@@ -20,23 +21,26 @@ from workbench.findings.metrics import METRICS, Metric
 from workbench.findings.verdicts import CLAIMS
 
 WORDINGS = {  # wording code -> (words, colour) of a contrast's row
-    "seems_to_matter": ("seems to matter", COLOURS[0]),
-    "matters_on_these_prompts": ("seems so on these prompts", COLOURS[2]),
+    "seems_to_matter": ("seems to matter on new prompts", COLOURS[0]),
+    "matters_on_these_prompts": ("seems to matter on these prompts", COLOURS[2]),
     "checkpoints_differ": ("these checkpoints differ", COLOURS[1]),
     "cannot_tell": ("can't be told apart", GREY),
     "the_same": ("the same", GREY),
     "one_prompt": ("one prompt only", GREY),
     "wrecked": ("a run is wrecked", COLOURS[5]),
 }
-NOTE_WIDTH = 56  # characters: a phone's width
-ROW_PX, LONE_PX, FRAME_PX = 29, 40, 250  # a row under a head or the head; a row with its own; axis, legend, notes
+NARROW = 56  # characters of a note: a phone's width
+ON_A_PHONE = "windowSize()[0] < 640"
+ROW_PX, LONE_PX, FRAME_PX = 31, 40, 250  # a row under a head or the head; a row with its own; axis, legend, notes
 CLAIM, WRECKED = 1e6, 1e9  # what puts a setting before others, above any difference
-LEGEND_COLUMNS = alt.ExprRef("windowSize()[0] < 640 ? 1 : 2")
+LEGEND_COLUMNS = alt.ExprRef(f"{ON_A_PHONE} ? 1 : 2")
+LEGEND_SIZE = alt.ExprRef(f"{ON_A_PHONE} ? 11 : 12")
 LABEL_LIMIT = alt.ExprRef("min(320, windowSize()[0] / 2.6)")  # px; on a phone the plot keeps its place
 # A row is called "alpha: 1 → 16", with whose it is after a line break, and a group "alpha".
 IS_HEAD = "indexof(datum.value, ': ') < 0"
 UNDER_HEAD = f"{IS_HEAD} ? datum.value : split(slice(datum.value, indexof(datum.value, ': ') + 2), '\\n')"
 ALONE = "split(replace(datum.value, ': ', ':\\n'), '\\n')"
+SAID = alt.Tooltip("sentence:N", title="verdict")
 
 
 def contrast_chart(rows: pd.DataFrame, heads: bool = True) -> alt.LayerChart:
@@ -59,18 +63,8 @@ def contrast_chart(rows: pd.DataFrame, heads: bool = True) -> alt.LayerChart:
         band_high=table["noise"].astype("float64"),
     )
     places = with_heads(table) if heads else list(table["row"])
-    labels = alt.Axis(
-        labelLimit=LABEL_LIMIT,
-        labelExpr=UNDER_HEAD if heads else ALONE,
-        labelFontWeight=alt.condition(IS_HEAD, alt.value("bold"), alt.value("normal")),
-        labelFontSize=alt.condition(IS_HEAD, alt.value(13), alt.value(11)),
-        labelLineHeight=12,
-        labelOverlap=False,
-        ticks=False,
-        domain=False,
-    )
     # the domain is named, since a head has no mark, and a row without a difference is in some layers only
-    y = alt.Y("row:N", title=None, scale=alt.Scale(domain=places), axis=labels)
+    y = alt.Y("row:N", title=None, scale=alt.Scale(domain=places), axis=row_labels(heads))
     unit = [f"({measured.unit})"] if measured.unit else []
     title = [f"change of {measured.label}", *unit, ways(measured)]
     x = alt.X("diff:Q", title=title, axis=number_axis(measured))
@@ -79,14 +73,52 @@ def contrast_chart(rows: pd.DataFrame, heads: bool = True) -> alt.LayerChart:
     colour = alt.Color(
         "verdict:N",
         scale=alt.Scale(domain=present, range=[colours[words] for words in present]),
-        legend=alt.Legend(orient="bottom", title=None, columns=LEGEND_COLUMNS, labelLimit=260, symbolOpacity=1),
+        legend=alt.Legend(
+            orient="top", title=None, columns=LEGEND_COLUMNS, labelLimit=260, labelFontSize=LEGEND_SIZE, symbolOpacity=1
+        ),
     )
     base = alt.Chart(table).encode(y=y)
-    said = alt.Tooltip("sentence:N", title="verdict")
-    tips = [
+    tips = pair_tips(measured)
+    points = picked(table, ["pattern_a", "pattern_b"], tips, x=x, y=y, color=colour)
+    words = alt.Chart(table[table["diff"].isna()]).mark_text(align="right", dx=-6, fontSize=12, fontWeight="bold")
+    layers = [
+        base.mark_bar(color=GREY, opacity=0.2, height=18).encode(x="band_low:Q", x2="band_high:Q"),
+        alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=GREY).encode(x="zero:Q"),
+        base.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q", color=colour),
+        words.encode(y=y, x=alt.value("width"), text="unmeasured:N", color=colour, tooltip=[SAID]),
+        points,
+    ]
+    note = (
+        "Lines: 95 % interval over prompts; none where every prompt shows the same difference. "
+        "Grey band: what other training seeds can make of all these pairs together."
+    )
+    chart = finish(layers, [note], height=FRAME_PX + (ROW_PX if heads else LONE_PX) * len(places))
+    if isinstance(chart.title, alt.TitleParams):
+        narrow, wide = (json.dumps(lines) for lines in (textwrap.wrap(note, NARROW), chart.title.text))
+        chart.title.text = alt.ExprRef(f"{ON_A_PHONE} ? {narrow} : {wide}")
+    return chart
+
+
+def row_labels(heads: bool) -> alt.Axis:
+    """The names of rows; with ``heads`` those of settings in bold, above theirs."""
+    return alt.Axis(
+        labelLimit=LABEL_LIMIT,
+        labelExpr=UNDER_HEAD if heads else ALONE,
+        labelFontWeight=alt.condition(IS_HEAD, alt.value("bold"), alt.value("normal")),
+        labelFontSize=alt.condition(IS_HEAD, alt.value(13), alt.value(12)),
+        labelLineHeight=13,
+        labelOverlap=False,
+        ticks=False,
+        domain=False,
+    )
+
+
+def pair_tips(measured: Metric) -> list[alt.Tooltip]:
+    """What pointing at a pair shows."""
+    return [
         alt.Tooltip("label_a:N", title="from pattern"),
         alt.Tooltip("label_b:N", title="to pattern"),
-        said,
+        SAID,
         alt.Tooltip("diff:Q", title="difference", format=measured.number),
         interval_tip(),
         alt.Tooltip("df:Q", title="degrees of freedom"),
@@ -94,22 +126,6 @@ def contrast_chart(rows: pd.DataFrame, heads: bool = True) -> alt.LayerChart:
         alt.Tooltip("n_a:Q", title="runs of the first (n)"),
         alt.Tooltip("n_b:Q", title="runs of the second (n)"),
     ]
-    points = picked(table, ["pattern_a", "pattern_b"], tips, x=x, y=y, color=colour)
-    words = alt.Chart(table[table["diff"].isna()]).mark_text(align="right", dx=-6, fontSize=12, fontWeight="bold")
-    layers = [
-        base.mark_bar(color=GREY, opacity=0.2, height=18).encode(x="band_low:Q", x2="band_high:Q"),
-        alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=GREY).encode(x="zero:Q"),
-        base.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q", color=colour),
-        words.encode(y=y, x=alt.value("width"), text="unmeasured:N", color=colour, tooltip=[said]),
-        points,
-    ]
-    note = (
-        "Lines: 95 % interval over prompts; none where every prompt shows the same difference. "
-        "Grey band: what other training seeds can make of all these pairs together."
-    )
-    return finish(
-        layers, textwrap.wrap(note, NOTE_WIDTH), height=FRAME_PX + (ROW_PX if heads else LONE_PX) * len(places)
-    )
 
 
 def ways(measured: Metric) -> str:

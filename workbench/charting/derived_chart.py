@@ -16,6 +16,7 @@ from workbench.charting.chart_parts import (
     run_tips,
     score_axis,
     value_tip,
+    with_intervals,
     wrecked_note,
 )
 from workbench.charting.focus import FADED, by_focus, grey_first, grey_note, in_focus
@@ -120,10 +121,7 @@ def derived_means(rows: pd.DataFrame, axis: Axis, metric: str, noise: Noise | No
         place=("place", "mean"),
     ).reset_index()
     means[axis.key] = np.exp(means["place"]) if axis.log else means["place"]
-    each = zip(means["n"], means["variance"], strict=True)
-    half = [noise.half_width(int(n), variances=(own,)) if noise else None for n, own in each]
-    halves = pd.Series(half, index=means.index, dtype="float64")
-    return means.drop(columns="place").assign(low=means[metric] - halves, high=means[metric] + halves)
+    return with_intervals(means.drop(columns="place"), metric, noise)
 
 
 def derived_axis(axis: Axis, rows: pd.DataFrame) -> alt.X:

@@ -16,6 +16,7 @@ from workbench.charting.chart_parts import (
     run_tips,
     score_axis,
     value_tip,
+    with_intervals,
     wrecked_note,
 )
 from workbench.charting.focus import FADED, MOST, by_focus, grey_first
@@ -118,10 +119,7 @@ def pattern_means(rows: pd.DataFrame, metric: str, noise: Noise | None) -> pd.Da
         value=("value", "first"),
         shown=("shown", "first"),
     ).reset_index()
-    each = zip(means["n"], means["variance"], strict=True)
-    half = [noise.half_width(int(n), variances=(own,)) if noise else None for n, own in each]
-    halves = pd.Series(half, index=means.index, dtype="float64")
-    return means.assign(low=means[metric] - halves, high=means[metric] + halves)
+    return with_intervals(means, metric, noise)
 
 
 def joined(means: pd.DataFrame, pairs: Iterable[Contrast], metric: str) -> pd.DataFrame:

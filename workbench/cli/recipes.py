@@ -32,6 +32,7 @@ def add(verb: Verbs) -> None:
     challenge.add_argument("--look", action="store_true", help="say what it would queue and cost; queue nothing")
     challenge.add_argument("--undo", type=int, metavar="CHALLENGE", help="cancel what a challenge queued")
     challenge.add_argument("--stop", action="store_true", help="stop the challenger for every person")
+    challenge.add_argument("--go-on", action="store_true", help="take a stopped challenger up again, for every person")
     default = verb(
         "default", default_verb, "show your default, or make a pattern the default", project=True, listing=True
     )
@@ -42,6 +43,8 @@ def add(verb: Verbs) -> None:
 def recipes_verb(ws: Workspace, args: Args) -> int:
     from workbench.recipes import verdicts, words
 
+    if args.matters is not None and not 0 <= args.matters < math.inf:
+        raise ValueError("--matters is a difference: a number from 0 on.")
     seen = verdicts.overview(ws, ws.open(), matters=args.matters)
     code = show(args, [row_of(each, args.matters is not None) for each in seen.verdicts], line_of)
     said = [words.empty(seen), words.next_person(seen), words.family(seen.verdicts), *seen.notes]
@@ -94,7 +97,7 @@ def without_nan(value: Any) -> Any:
 
 
 def line_of(row: dict[str, Any]) -> str:
-    lines = [row["line"], f"  {row['verdict']}", f"  ({row['scale']}; {row['matters_words']})"]
+    lines = [row["line"], f"  {row['verdict']}", f"  By {row['scale']}. {row['matters_words']}"]
     return "\n".join([*lines, *(f"  {text}" for text in row["besides"])])
 
 
@@ -111,13 +114,21 @@ def challenge_verb(ws: Workspace, args: Args) -> int:
     default = current(db)
     if default is None:
         raise challenge.ChallengeError("There is no default yet. Make one: default LABEL --project P.")
-    if args.stop:
+    if args.stop or args.go_on:
         pattern_id = challenger_of(db, None, args.challenger)
+        if pattern_id == default.pattern_id:
+            raise challenge.ChallengeError(f"'{default.label}' is your default: it challenges nothing.")
+        if args.go_on:
+            again = challenge.resume(db, default.pattern_id, pattern_id)
+            print(f"goes on; queued again: {', '.join(f'run {each}' for each in again) or 'nothing was cancelled'}")
+            return 0
         cancelled = challenge.stop(db, default.pattern_id, pattern_id)
         print(f"stopped; cancelled: {', '.join(f'run {each}' for each in cancelled) or 'nothing was waiting'}")
         return 0
     project = find_project(db, args.project)
     if not args.challenger:
+        if problem := challenge.problem_of(db, project, default.pattern_id, default.label):
+            raise challenge.ChallengeError(problem)
         seen = verdicts.overview(ws, db)
         leaders = challenge.last_leaders(db, project, default.pattern_id)
         rows = [asdict(each) for each in challenge.offers(db, project, seen, leaders)]

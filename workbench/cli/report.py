@@ -28,7 +28,8 @@ def report_verb(ws: Workspace, args: Args) -> int:
 
     from workbench.findings.analysis import tables
     from workbench.projects import find_project
-    from workbench.report import deliver, html
+    from workbench.report import deliver
+    from workbench.report.contents import contents
     from workbench.report.export import export
 
     file, kind = args.file.expanduser(), args.file.suffix.lower().lstrip(".")
@@ -42,9 +43,9 @@ def report_verb(ws: Workspace, args: Args) -> int:
     project, rater = find_project(db, args.project), args.show_to or args.hide_from or who_rates(db)
     every = tables(db, project["id"])
     if kind == "zip":
-        content = export(db, project, every, rater)
+        content = export(ws, db, project, every, rater)
     else:
-        found = html.contents(ws, db, project, every, rater=rater)
+        found = contents(ws, db, project, every, rater=rater)
         held = held_back(db, project, args, deliver.tokens(found, kind))
         content = deliver.drawn(replace(found, held=frozenset(held)), kind, args.with_photos)
     deliver.write(file, content)

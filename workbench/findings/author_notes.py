@@ -6,11 +6,16 @@ from typing import Any
 import pandas as pd
 
 from workbench.findings.analysis import Tables
-from workbench.findings.author import OF_THE_PERSON, outside, scaled_here
+from workbench.findings.author import OF_100, OF_THE_PERSON, outside, scaled_here
 from workbench.sweep.article import MARKS_SENTENCE
 
 SCALED = "This project's patterns are the article's on the scale of the miniature, so ours are on this project's scale."
 OTHER_QUESTION = "A mark says how well a LoRA shows the person; this score asks something else: agreement says little."
+
+ONE_FOR_ONE = (
+    "Whether a difference of marks can be chance is judged as if one mark were one point of our score: nobody knows "
+    "the true rate."
+)
 
 
 def notes(tables: Tables, rows: pd.DataFrame, given: Sequence[Mapping[str, Any]]) -> str:
@@ -18,6 +23,8 @@ def notes(tables: Tables, rows: pd.DataFrame, given: Sequence[Mapping[str, Any]]
     said = [MARKS_SENTENCE]
     if rows["metric"].iloc[0] not in OF_THE_PERSON:
         said.append(OTHER_QUESTION)
+    if rows["metric"].iloc[0] in OF_100:
+        said.append(ONE_FOR_ONE)
     if scaled_here(tables, given):
         said.append(SCALED)
     alone = outside(rows, given)

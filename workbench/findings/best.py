@@ -16,6 +16,7 @@ from workbench.findings.ranking import apart, main_strength, named_once, ranking
 from workbench.findings.ranking_words import chance_words, strength_words
 from workbench.words import duration
 
+DRAWN_ALIKE = 0.05  # of an interval: values to expect that lie closer differ by how they are drawn alone
 LEADERS = 3  # patterns at most that are looked at on fresh seeds
 
 
@@ -75,7 +76,7 @@ def leading(tables: Tables, metric: str, ranked: pd.DataFrame) -> Best | None:
     low, high = first.believed_low, first.believed_high
     if math.isnan(low):
         low, high = first.low, first.high
-    fresh = on_fresh_seeds(tables, first.checkpoint_ids, metric)
+    fresh, noise = on_fresh_seeds(tables, first.checkpoint_ids, metric), noise_floor(tables.checkpoints, metric)
     about = {
         "metric": metric,
         "a": first.label,
@@ -85,6 +86,8 @@ def leading(tables: Tables, metric: str, ranked: pd.DataFrame) -> Best | None:
         "low": low,
         "high": high,
         "n_a": first.n_seeds,
+        "n_runs": str(first.n_runs),
+        "n_wrecked": str(first.n_wrecked),
         "more": "".join(f" {said}" for said in besides(ranked, METRICS[metric], main_strength(tables))),
         "fresh": vars(fresh) if fresh else None,
     }
@@ -102,10 +105,15 @@ def leading(tables: Tables, metric: str, ranked: pd.DataFrame) -> Best | None:
         value_best_strength=first.value_best_strength,
         updates=first.updates,
         checkpoint_ids=tuple(first.checkpoint_ids),
-        wording=standing(noise_floor(tables.checkpoints, metric), ranked),
+        wording="best_wrecked" if few_faces(first, METRICS[metric]) else standing(noise, ranked),
         params=about,
         fresh=fresh,
     )
+
+
+def few_faces(first: Any, measured: Metric) -> bool:
+    """Whether a part of a pattern's score is of the few faces that a wrecked run shows: nothing is led by that."""
+    return bool(first.n_wrecked) and measured.source == "automatic" and not measured.counts_misses
 
 
 def standing(noise: Noise | None, ranked: pd.DataFrame) -> str:
@@ -127,10 +135,22 @@ def besides(ranked: pd.DataFrame, measured: Metric, main: float) -> list[str]:
         said.append(f"It is {chance_words(first.chance_best).replace('best', 'the best of all', 1)}.")
     if not math.isnan(first.believed) and measured.show(first.believed) != measured.show(first.value):
         said.append(f"Expect {measured.show(first.believed)} of it again: the first of many owes a part to luck.")
+        said += more_to_expect(ranked, measured)
     said += [text for text in [strength_words(ranked, measured, main)] if text]
     if not math.isnan(first.minutes):
         said.append(f"One training takes {duration(60 * first.minutes)}.")
     return said
+
+
+def more_to_expect(ranked: pd.DataFrame, measured: Metric) -> list[str]:
+    """The pattern of which more is to be expected than of the first, if there is one: its mean strays less."""
+    first = ranked.iloc[0]
+    ahead = ranked.loc[measured.goodness(ranked["believed"].dropna()).idxmax()]
+    by_drawing = DRAWN_ALIKE * (first["believed_high"] - first["believed_low"])
+    shown = [measured.show(row["believed"]) for row in (first, ahead)]
+    if shown[0] == shown[1] or abs(ahead["believed"] - first["believed"]) <= by_drawing:
+        return []
+    return [f"Of '{ahead['label']}' {shown[1]}, which is better: its mean strays less by luck."]
 
 
 def in_the_running(tables: Tables, metric: str) -> pd.DataFrame:

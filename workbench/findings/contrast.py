@@ -14,12 +14,12 @@ from workbench.findings.intervals import TINY, t_interval, told_apart
 from workbench.findings.metrics import METRICS
 from workbench.findings.noise import Noise, noise_floor
 from workbench.findings.orientation import directed, shown_first
+from workbench.findings.shared_cells import CELL, Cells, cells_of
 from workbench.findings.verdicts import verdict, wrecked_labels
 from workbench.sentences import setting as about_setting
 from workbench.sweep.patterns import Contrast
 from workbench.sweep.settings import value_text
 
-CELL = ["prompt", "seed", "strength"]
 CONTRAST_COLUMNS = [
     "metric",
     "unit",
@@ -91,34 +91,28 @@ def paired(tables: Tables, pattern_a: int, pattern_b: int, metric: str) -> Paire
     """
     noise = noise_floor(tables.checkpoints, metric)
     key = (pattern_a, pattern_b)
-    return judged({key: measured_pair(tables, *key, metric, noise)}, noise)[0]
+    return judged({key: measured_pair(cells_of(tables, metric), *key, noise)}, noise)[0]
 
 
-def measured_pair(tables: Tables, a: int, b: int, metric: str, noise: Noise | None) -> Paired:
+def measured_pair(cells: Cells, a: int, b: int, noise: Noise | None) -> Paired:
     """The difference of two patterns, as :func:`paired` has it, before it is judged."""
-    runs = shared_runs(tables.runs, a, b)
-    cells_a, cells_b = (cell_means(tables.previews, runs[runs["pattern_id"] == p], metric) for p in (a, b))
-    cells = pd.DataFrame({"mean_a": cells_a, "mean_b": cells_b}).dropna()
-    cells["diff"] = cells["mean_b"] - cells["mean_a"]
-    prompts = cells.groupby("prompt").mean() if len(cells) else cells.reset_index(drop=True)
-    per_prompt = prompts.assign(n_cells=cells.groupby("prompt").size() if len(cells) else 0)
-    diff, low, high = t_interval([float(value) for value in per_prompt["diff"]])
-    values = [runs[runs["pattern_id"] == pattern][metric].astype("float64").dropna() for pattern in (a, b)]
-    wrecked = tuple(tables.labels[p] for p in (a, b) if runs[runs["pattern_id"] == p]["wrecked"].any())
-    alike = noise is None and abs(diff) > TINY and all(seeds_agree(tables.previews, runs, p, metric) for p in (a, b))
+    runs = cells.sides(a, b)
+    per_prompt, n_cells = cells.per_prompt(*runs)
+    diff, low, high = t_interval(per_prompt["diff"].tolist())
+    alike = noise is None and abs(diff) > TINY and all(cells.seeds_agree(each) for each in runs)
     return Paired(
-        metric=metric,
+        metric=cells.metric,
         diff=diff,
         low=low,
         high=high,
         df=max(len(per_prompt) - 1, 0),
-        n_cells=len(cells),
-        n_a=len(values[0]),
-        n_b=len(values[1]),
-        per_prompt=with_texts(per_prompt, tables.previews),
-        variances=(values[0].var(ddof=1), values[1].var(ddof=1)),
+        n_cells=n_cells,
+        n_a=len(runs[0].values),
+        n_b=len(runs[1].values),
+        per_prompt=per_prompt,
+        variances=(runs[0].variance, runs[1].variance),
         noise=None,
-        wrecked=wrecked,
+        wrecked=tuple(cells.labels[p] for p, own in zip((a, b), runs, strict=True) if own.wrecked),
         beyond_noise=True if alike else None,
     )
 
@@ -177,31 +171,9 @@ def shared_runs(runs: pd.DataFrame, a: int, b: int) -> pd.DataFrame:
 
 def cell_means(previews: pd.DataFrame, runs: pd.DataFrame, metric: str) -> pd.Series:
     """Per (prompt, seed, strength) the mean value over the last checkpoints of these runs."""
-    return by_cell(previews, runs, metric).mean()
-
-
-def by_cell(previews: pd.DataFrame, runs: pd.DataFrame, metric: str) -> Any:
-    """The values of a metric at the last checkpoints of these runs, grouped by (prompt, seed, strength)."""
     wanted = METRICS[metric]
     chosen = previews[previews["is_main"] & previews["checkpoint_id"].isin(runs["checkpoint_id"])]
-    return of_role(chosen, wanted.role).groupby(CELL)[wanted.column]
-
-
-def seeds_agree(previews: pd.DataFrame, runs: pd.DataFrame, pattern: int, metric: str) -> bool:
-    """Whether a pattern was trained with two seeds or more and no cell's value depends on which.
-
-    Cell by cell, since two runs that miss one face each, but not in the same picture, are not alike.
-    """
-    values = by_cell(previews, runs[runs["pattern_id"] == pattern], metric)
-    spread = values.max() - values.min()
-    return len(spread) > 0 and bool((values.count() > 1).all() and (spread < TINY).all())
-
-
-def with_texts(per_prompt: pd.DataFrame, previews: pd.DataFrame) -> pd.DataFrame:
-    texts = previews.drop_duplicates("prompt").set_index("prompt")["text"]
-    table = per_prompt.rename_axis("prompt").reset_index()
-    table.insert(1, "text", [texts.get(prompt) for prompt in table["prompt"]])
-    return table
+    return of_role(chosen, wanted.role).groupby(CELL)[wanted.column].mean()
 
 
 def wording(result: Paired) -> str:
@@ -265,9 +237,9 @@ def contrast_table(tables: Tables, metric: str) -> pd.DataFrame:
     baseline = tables.settings.get(next(iter(tables.labels), -1), {})
     told_of = directed(distinct(tables), baseline)
     early = shown_first(told_of, baseline)
-    needed = only_needed(tables, metric)
+    cells = cells_of(tables, metric)
     noise = noise_floor(tables.checkpoints, metric)
-    each = {(pair.a, pair.b): measured_pair(needed, pair.a, pair.b, metric, noise) for pair in told_of}
+    each = {(pair.a, pair.b): measured_pair(cells, pair.a, pair.b, noise) for pair in told_of}
     rows = []
     for pair, first, result in zip(told_of, early, judged(each, noise), strict=True):
         if result.wording == "nothing_shared":
@@ -311,14 +283,6 @@ def distinct(tables: Tables) -> list[Contrast]:
         if pair.a in trained and pair.b in trained:
             kept.setdefault((pair.setting, frozenset((trained[pair.a], trained[pair.b]))), pair)
     return list(kept.values())
-
-
-def only_needed(tables: Tables, metric: str) -> Tables:
-    """The rows and columns that comparisons are made from: few of all, and every pair copies them."""
-    at_last = tables.previews["checkpoint_id"].isin(tables.runs["checkpoint_id"])
-    columns = dict.fromkeys(["checkpoint_id", "is_main", "role", "text", *CELL, METRICS[metric].column])
-    about_runs = dict.fromkeys(["pattern_id", "dataset_id", "checkpoint_id", "replicate", "wrecked", metric])
-    return replace(tables, previews=tables.previews.loc[at_last, list(columns)], runs=tables.runs[list(about_runs)])
 
 
 def trainings(tables: Tables) -> dict[int, frozenset[str]]:

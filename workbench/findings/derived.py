@@ -76,7 +76,7 @@ AXES = {
             False,
             "About how far an optimiser that moves every weight by its rate (Adam, Lion and their like) moves a module "
             "in one update: learning rate x scale. Rates that suit Lion are 3 to 10 times smaller than AdamW's.",
-            "our product, after Hu et al. 2021 (with Adam tuning alpha is roughly tuning the rate); Lion: Chen et al. 2023",
+            "after Hu et al. 2021 (with Adam, tuning alpha is roughly tuning the rate); Lion: Chen et al. 2023",
         ),
         Axis(
             "weight_change",

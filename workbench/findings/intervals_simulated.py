@@ -1,4 +1,4 @@
-"""Drawn sweeps again: whether intervals by training seeds hold, the leader's too, and chances come as often as said."""
+"""Drawn sweeps again: do intervals by seeds hold, is the first the best, do chances come as often as said?"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from workbench.findings.chances import draws
-from workbench.findings.family import chance_alone, moderated, unevenness
+from workbench.findings.family import alone, chance_alone, moderated, unevenness
 from workbench.findings.intervals import CONFIDENCE, t_quantile
 from workbench.findings.sweeps_simulated import (
     ANSWERS,
@@ -21,6 +21,8 @@ from workbench.findings.sweeps_simulated import (
     Figures,
     Rng,
     World,
+    about,
+    batches,
     draw,
 )
 
@@ -144,3 +146,46 @@ def calibration(said: Floats, came: np.ndarray[Any, np.dtype[np.bool_]]) -> list
             row = {"low": low, "high": high, "n": int(band.sum())}
             rows.append({**row, "said": float(said[band].mean()), "came": float(came[band].mean())})
     return rows
+
+
+# the first of a ranking
+
+
+def leading(design: Design, runs: Floats) -> tuple[Floats, Floats]:
+    """Means (sweep, pattern) of runs (sweep, pattern, training), and whether the first of each sweep leads.
+
+    All patterns have as many trainings, two at least.
+    """
+    n, sweeps = design.trainings[0], np.arange(len(runs))
+    means, own = runs.mean(axis=2), runs.var(axis=2, ddof=1)
+    error = moderated(own, own.mean(axis=1, keepdims=True), n) / n
+    bound = alone((n, n), max(design.df - 2 * n + 2, 0), unevenness(own, np.array(design.trainings)))
+    first = means.argmax(axis=1)
+    t = (means[sweeps, first, None] - means) / np.sqrt(error[sweeps, first, None] + error)
+    t[sweeps, first] = np.inf
+    return means, (t > bound[:, None]).all(axis=1)
+
+
+def ranking_figures(design: Design, spread: float, sweeps: int, rng: Rng) -> Figures:
+    """Sweeps whose patterns are worth something different each: is the first of the ranking the truly best?
+
+    ``leads``: it is ahead of each other one by more than training seeds make (the rule of :func:`best.standing`);
+    ``wrong``: it is and isn't the best.
+    """
+    true = spread * rng.standard_normal((sweeps, len(design.trainings)))
+    chosen, leads = [], []
+    for drawn, _ in batches(design, ANSWERS, true, sweeps, rng):
+        means, ahead = leading(design, drawn.values.mean(axis=(3, 4)))
+        chosen.append(means.argmax(axis=1))
+        leads.append(ahead)
+    first, ahead = np.concatenate(chosen), np.concatenate(leads)
+    best = first == true.argmax(axis=1) if spread else np.zeros(sweeps, dtype=bool)
+    lost = true.max(axis=1) - true[np.arange(sweeps), first]
+    return {
+        **about(design),
+        "spread": spread,
+        "best": float(best.mean()),
+        "lost": float(lost.mean()),
+        "leads": float(ahead.mean()),
+        "wrong": float((ahead & ~best).mean()),
+    }

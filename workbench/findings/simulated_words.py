@@ -1,5 +1,6 @@
 """The section on verdicts of docs/validity.md, from the figures of workbench/findings/sweeps_simulated.py."""
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -70,6 +71,7 @@ the sweep has. *Alike*: all designs together with one spread for all patterns, a
 a page has no runs of its own it still does so.
 """
 
+WIDTH = 120  # characters of a line
 FLAGGED = """Outside of 93 to 97 %: {which}. The reasons: with few trainings that were repeated ({few}), nothing in the
 sweep tells whether patterns vary alike, so intervals are too wide where they do and too narrow where they are far from
 it; and a seed that moves all patterns alike moves no difference, which makes intervals of these too wide.
@@ -220,7 +222,10 @@ def flagged(rows: list[Figures]) -> str:
         for kind in KINDS
         if not 0.93 <= round(row[kind], 3) <= 0.97
     ]
-    return FLAGGED.format(which="; ".join(off), few="12 patterns of which 4") if off else ""
+    if not off:
+        return ""
+    said = FLAGGED.format(which="; ".join(off), few="12 patterns of which 4")
+    return textwrap.fill(said, WIDTH, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
 def leader_table(rows: list[Figures]) -> str:

@@ -17,6 +17,7 @@ from workbench.running import queue
 from workbench.running.device import known_precisions
 from workbench.sweep import patterns
 from workbench.sweep.cost import Cost, cost
+from workbench.sweep.patterns import PatternError
 
 MOST = 5  # suggestions shown
 LEAST_CHANCE = 0.05  # that it is better, and that it differs by more than training seeds make
@@ -248,6 +249,11 @@ def take_up(db: Database, project_id: int, suggestion: Suggestion) -> list[int]:
 
     Raises PatternError or QueueError with the reason.
     """
+    project = library.project(db, project_id)
+    there = {pattern.pattern_id for pattern in patterns.listed(db, project_id)}
+    asked = {each.source for each in suggestion.candidate.trainings}
+    if project is None or project["deleted_at"] is not None or asked - there:
+        raise PatternError("Since this was suggested its pattern or project was put into the bin. Restore it first.")
     made: dict[str, int] = {}
     queued = []
     for training in suggestion.candidate.trainings:

@@ -27,7 +27,7 @@ REASONS = {
     "nobody can say which of them did it. This is '{other}' with {setting} alone as in '{leader}'.",
     "step": "Of {setting} {values} the best is the last one tried ({best}: {mean}). Does it go on at {value}?",
 }
-LEARNED = "Chance that it is the best: {chance}. Expected gain: {gain} {metric}."
+LEARNED = "Chance that it is the best: {chance}. Gain on average: {gain} {metric}, where a miss gains nothing."
 NOT_KNOWN = (
     "How much chance it has is not known before one pattern is trained with a second seed: only then is it known how "
     "far seeds alone put trainings apart."

@@ -11,7 +11,16 @@ import pandas as pd
 
 from workbench.findings.analysis import Tables
 from workbench.findings.contrast import contrast_table
-from workbench.findings.family import LEVEL, UNEVEN, Family, critical, holm, moderated, on_new_prompts, unevenness
+from workbench.findings.family import (
+    LEVEL,
+    UNEVEN,
+    Family,
+    critical,
+    holm,
+    moderated,
+    on_new_prompts,
+    unevenness,
+)
 from workbench.findings.intervals import t_quantile
 from workbench.findings.metrics import METRICS
 from workbench.sweep.patterns import Contrast
@@ -277,7 +286,10 @@ def measure(sweeps: int = SWEEPS, real: int = REAL, seed: int = SEED) -> Figures
         "harder": [null_figures(design, HARDER, sweeps, 0, rng) for design in DESIGNS],
         "worlds": [null_figures(USUAL, world, sweeps, 0, rng) for world in WORLDS],
         "power": [power_figures(design, effect, sweeps, rng) for design in DESIGNS[:7] for effect in EFFECTS],
-        "ranking": [ranking_figures(USUAL, spread, sweeps, rng) for spread in SPREADS],
+        "ranking": [
+            intervals_simulated.ranking_figures(USUAL, spread, sweeps, np.random.default_rng([seed, place]))
+            for place, spread in enumerate(SPREADS)
+        ],
         **intervals_simulated.measure(max(sweeps // 5, 2), max(sweeps // 25, 2), seed),
     }
 
@@ -351,32 +363,3 @@ def power_figures(design: Design, effect: float, sweeps: int, rng: Rng) -> Figur
         false.append((judged.on_new & ~differ).any(axis=1))
     shares = {name: float(np.concatenate(each).mean()) for name, each in found.items()}
     return {**about(design), "effect": effect, **shares, "false": float(np.concatenate(false).mean())}
-
-
-def ranking_figures(design: Design, spread: float, sweeps: int, rng: Rng) -> Figures:
-    """Sweeps whose patterns are worth something different each: is the first of the ranking the truly best?
-
-    ``leads``: the first is ahead of the second by more than two patterns taken at random would be by their training
-    seeds (the rule of :mod:`best`); ``wrong``: it is and isn't the best.
-    """
-    true = spread * rng.standard_normal((sweeps, len(design.trainings)))
-    chosen, leads = [], []
-    half_of = t_quantile(design.df) * np.sqrt(2 / max(design.trainings))
-    for drawn, _ in batches(design, ANSWERS, true, sweeps, rng):
-        runs = drawn.values.mean(axis=(3, 4))
-        means = np.nanmean(runs, axis=2)
-        sd = np.sqrt(np.nansum((runs - means[..., None]) ** 2, axis=(1, 2)) / design.df)
-        order = np.sort(means, axis=1)
-        chosen.append(means.argmax(axis=1))
-        leads.append(order[:, -1] - order[:, -2] > half_of * sd)
-    first, ahead = np.concatenate(chosen), np.concatenate(leads)
-    best = first == true.argmax(axis=1) if spread else np.zeros(sweeps, dtype=bool)
-    lost = true.max(axis=1) - true[np.arange(sweeps), first]
-    return {
-        **about(design),
-        "spread": spread,
-        "best": float(best.mean()),
-        "lost": float(lost.mean()),
-        "leads": float(ahead.mean()),
-        "wrong": float((ahead & ~best).mean()),
-    }

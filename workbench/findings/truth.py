@@ -26,9 +26,9 @@ NO_CLAIM = ("missed", "open")
 OUTCOMES = {
     "right": "claimed, and so it is",
     "opposite": "claimed, but the other way round",
-    "unproven": "claimed, and the many seeds can't tell",
+    "unproven": "claimed, and the other seeds can't tell",
     "missed": "not claimed, though there is a difference",
-    "open": "not claimed, and the many seeds can't tell either",
+    "open": "not claimed, and the other seeds can't tell either",
 }
 
 
@@ -117,11 +117,11 @@ def compared(tables: Tables, seeds: Collection[int], others: Collection[int], me
 def counts(rows: pd.DataFrame) -> Figures:
     """How many contrasts there are, and of each outcome how many.
 
-    ``agree``: claimed and so it is, or neither side claims. ``tiny``: claimed, though the true difference is within
-    POINT. ``direction``: of the true differences, how many were seen with the right sign, claimed or not. ``hold`` and
-    ``hold_alone``: how many half-widths, for all pairs and for one, hold the true difference around the seen one;
-    ``hold_both``: for one, where the truth's own counts too (the root of the sum of their squares).
-    ``alone`` and ``alone_right``: how many would be claimed if each pair were judged for itself, and rightly so.
+    ``tiny``: claimed, though the true difference is within POINT. ``direction``: of the true differences, how many
+    were seen with the right sign, claimed or not. ``hold`` and ``hold_alone``: how many half-widths, for all pairs
+    and for one, hold the true difference around the seen one; ``hold_both``: for one, where the truth's own counts
+    too (the root of the sum of their squares). ``alone`` and ``alone_right``: how many would be claimed if each pair
+    were judged for itself, and rightly so.
     """
     alone = rows["diff"].abs() > rows["alone"]
     differs = rows["outcome"].isin(["right", "opposite", "missed"])
@@ -132,7 +132,6 @@ def counts(rows: pd.DataFrame) -> Figures:
         "contrasts": len(rows),
         **found,
         "claims": found["right"] + found["opposite"] + found["unproven"],
-        "agree": found["right"] + found["open"],
         "differ": int(differs.sum()),
         "direction": int((differs & same_way).sum()),
         "tiny": int((~rows["outcome"].isin(NO_CLAIM) & (rows["truth"].abs() <= POINT)).sum()),

@@ -80,24 +80,20 @@ def section(figures: Figures) -> str:
 
 
 def summary(figures: Figures) -> str:
-    """In how many of the contrasts the demo's verdicts agree with the many seeds, and what became of the others."""
+    """How many of the demo's claims hold for the many seeds, how many don't, and what it left open."""
     found, rows = figures["demo"], figures["rows"]
     wrong, left = found["opposite"] + found["unproven"], found["missed"] + found["open"]
-    if not wrong:
-        held = f"all {found['claims']} claims of the sweep hold"
-    else:
-        held = (
-            f"of the sweep's {found['claims']} claims {found['right']} hold (the other way round: {found['opposite']}, "
-            f"not told by the other seeds: {found['unproven']})"
-        )
+    held = (
+        f"{found['right']} hold for {len(figures['others'])} other seeds, {wrong} not (the other way round: "
+        f"{found['opposite']}, not told by the other seeds: {found['unproven']})"
+    )
     lead = (
         "the best there, too" if found["place"] == 1 else f"{found['lost']:.1f} points behind '{found['best']}' there"
     )
     return (
-        f"In {found['agree']} of {found['contrasts']} contrasts the verdict of seeds {spans(figures['seeds'])} is that "
-        f"of {len(figures['others'])} other seeds: {held}, and {found['open']} of the {left} "
-        f"contrasts that were left open can't be told by the other seeds either.{missed_words(rows)} The first of the "
-        f"sweep, '{found['first']}', is {lead}."
+        f"Seeds {spans(figures['seeds'])} make {found['claims']} claims: {held}. Of the {left} contrasts that "
+        f"were left open (of {found['contrasts']}) {found['open']} can't be told by the other seeds either, which "
+        f"proves nothing of them.{missed_words(rows)} The first of the sweep, '{found['first']}', is {lead}."
     )
 
 
@@ -166,8 +162,8 @@ def size_rows(rows: Sequence[Figures]) -> str:
 
 
 def score_rows(rows: Sequence[Figures]) -> str:
-    names = ("contrasts", "claims", "right", "opposite", "unproven", *NO_CLAIM, "agree")
-    head = ["score", "contrasts", "claims", "right", "other way", "can't tell", "missed", "both open", "agree"]
+    names = ("contrasts", "claims", "right", "opposite", "unproven", *NO_CLAIM)
+    head = ["score", "contrasts", "claims", "right", "other way", "can't tell", "missed", "both open"]
     return table(head, [[METRICS[row["metric"]].label, *(str(row[name]) for name in names)] for row in rows])
 
 

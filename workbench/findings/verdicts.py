@@ -37,6 +37,10 @@ VERDICTS = {
         "'{a}' leads with {value} ({interval}): ahead of '{b}' ({second}) by more than training seeds explain.{more}"
     ),
     "best_close": ("'{a}' is ahead with {value} ({interval}), but '{b}' ({second}) is too close to call.{more}"),
+    "best_wrecked": (
+        "'{a}' is ahead with {value}, but most pictures of {n_wrecked} of its {n_runs} trainings show no face, so a "
+        "part of that is of few faces. Compare the face rate, and look at the pictures.{more}"
+    ),
     "best_single": (
         "'{a}' is ahead with {value}, '{b}' follows with {second}. With a single training nobody can say "
         "whether that would happen again: train both with a second seed.{more}"
@@ -50,7 +54,7 @@ VERDICTS = {
 
 SUMMARY = {  # what is said of a setting in a line; the setting stands before it
     "helped_on_new": "{now} rather than {was}: {metric} {change}, on new prompts too.{more}",
-    "helped_here": "{now} rather than {was}: {metric} {change}, on these prompts; on new ones it is open.{more}",
+    "helped_here": "{now} rather than {was}: {metric} {change}, on these prompts, perhaps not on new ones.{more}",
     "nothing_beyond_noise": (
         "Nothing is beyond noise: of {pairs} compared none differs by more than other training seeds can make."
     ),
@@ -74,7 +78,10 @@ SUMMARY = {  # what is said of a setting in a line; the setting stands before it
     "not_measured": "no two patterns that differ in it alone have a measured preview in common yet.",
     "wrecked": "{n} of {of} trainings wrecked: most pictures are broken or show no face.{because}",
 }
-SIGNS = "±: what other training seeds leave open, for all pairs at once (95 %)."
+SIGNS = (
+    "How sure: ± is what other training seeds leave open, for all pairs at once (95 %). Only what is beyond that is "
+    "said to help."
+)
 TOLD_ALL = "Nothing: each setting that was compared seems to matter."
 ALL_ALONE = "Nothing: each setting that varies was changed alone somewhere."
 NO_NOISE = "no difference on either side"
@@ -233,4 +240,4 @@ def of_same_change(params: Mapping[str, Any]) -> str:
 
 
 def of_other_changes(n: int) -> str:
-    return f" {n} more pair{'s' * (n > 1)} of it seem{'s' * (n == 1)} to matter." if n else ""
+    return f" {n} other change{'s' * (n > 1)} of it seem{'s' * (n == 1)} to matter too." if n else ""

@@ -142,6 +142,9 @@ def prepare(
     chosen = list(dict.fromkeys(seeds))
     if not chosen:
         raise ChallengeError("Choose a training seed, or better two: one alone leaves open what chance makes.")
+    wrong = [seed for seed in chosen if not 0 <= seed < 2**32]  # a negative one would be another for each training
+    if wrong:
+        raise ChallengeError(f"Training seeds are whole numbers from 0 to {2**32 - 1:,}: {wrong[0]} is none.")
     label = label_in(db, project["id"], challenger) or any_label(db, challenger)
     if challenger == default.pattern_id:
         raise ChallengeError(f"'{label}' is your default: choose another pattern to challenge it.")
@@ -218,13 +221,25 @@ def take_back(db: Database, challenge_id: int) -> list[int]:
 def nobody_needs(db: Database, row: Mapping[str, Any], begun: Sequence[Mapping[str, Any]]) -> list[int]:
     """What waits of a challenge, and of earlier ones that were undone, and no other challenge in the project needs."""
     others = [each for each in begun if each["id"] != row["id"]]
-    needed = {each[side] for each in others if not each["undone"] for side in ("default_id", "challenger_id")}
-    undone = [each for each in others if each["undone"] and each["default_id"] == row["default_id"]]
-    left = {run_id for each in undone for run_id in json.loads(each["runs"])} & set(
-        recipes.waiting_runs(db, row["default_id"])
-    )
+    queued_before = {
+        run_id
+        for each in others
+        if each["undone"] and each["default_id"] == row["default_id"]
+        for run_id in json.loads(each["runs"])
+    }
+    left = queued_before & set(recipes.waiting_runs(db, row["default_id"]))
     waiting = recipes.still_waiting(db, {*json.loads(row["runs"]), *left})
-    return [run_id for run_id in waiting if (run := views.run(db, run_id)) and run["pattern_id"] not in needed]
+    still = [each for each in others if not each["undone"]]
+    found = [run for run_id in waiting if (run := views.run(db, run_id))]
+    return [run["id"] for run in found if not any(needs(db, each, run, row["challenger_id"]) for each in still)]
+
+
+def needs(db: Database, other: Mapping[str, Any], run: Mapping[str, Any], challenger: int) -> bool:
+    """Whether another challenge has a part in a run: of the same challenger only with its own seeds."""
+    if run["pattern_id"] not in (other["default_id"], other["challenger_id"]):
+        return False
+    seeds = {queued["seed"] for run_id in json.loads(other["runs"]) if (queued := views.run(db, run_id))}
+    return other["challenger_id"] != challenger or run["seed"] in seeds
 
 
 def stop(db: Database, default: int, challenger: int) -> list[int]:

@@ -9,9 +9,10 @@ from sqlite_utils import Database
 
 from db import recipes
 from workbench.findings.analysis import Tables
-from workbench.findings.contrast import hidden_by_wreck, measured_pair, only_needed
+from workbench.findings.contrast import hidden_by_wreck, measured_pair
 from workbench.findings.metrics import METRICS
 from workbench.findings.noise import Noise, noise_floor
+from workbench.findings.shared_cells import Cells, cells_of
 from workbench.scores.current_scores import current_judge
 
 PEOPLE = "people"  # who judges, where marks are the main score
@@ -54,13 +55,13 @@ def differences(tables: Tables, project_id: int, scale: Scale, default: int) -> 
     trained = set(tables.runs["pattern_id"]) & tables.labels.keys()
     if default not in trained:
         return []
-    needed, noise = only_needed(tables, scale.metric), noise_floor(tables.checkpoints, scale.metric)
+    cells, noise = cells_of(tables, scale.metric), noise_floor(tables.checkpoints, scale.metric)
     others = [pattern for pattern in tables.labels if pattern in trained and pattern != default]
-    return [difference(needed, project_id, scale, default, other, noise) for other in others]
+    return [difference(cells, project_id, scale, default, other, noise) for other in others]
 
 
 def difference(
-    needed: Tables, project_id: int, scale: Scale, default: int, challenger: int, noise: Noise | None
+    cells: Cells, project_id: int, scale: Scale, default: int, challenger: int, noise: Noise | None
 ) -> Difference:
     """One paired difference by :func:`contrast.measured_pair`.
 
@@ -68,12 +69,12 @@ def difference(
     trained on count, only previews of the plan in force at its main strength, only scores of the judge in force, and
     only cells that both have.
     """
-    pair = measured_pair(needed, default, challenger, scale.metric, noise)
+    pair = measured_pair(cells, default, challenger, noise)
     about = Difference(
         project_id, challenger, scale, n_default=pair.n_a, n_challenger=pair.n_b, prompts=len(pair.per_prompt)
     )
     if hidden_by_wreck(pair):
-        only_default = pair.wrecked == (needed.labels[default],)
+        only_default = pair.wrecked == (cells.labels[default],)
         return replace(about, problem="default_wrecked" if only_default else "challenger_wrecked")
     if math.isnan(pair.diff):
         return replace(about, problem="nothing_shared")

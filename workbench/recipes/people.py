@@ -102,5 +102,5 @@ def looks(file: Path) -> int | None:
     try:
         with Image.open(file) as picture:
             return perceptual_hash(picture)
-    except OSError:
+    except (OSError, SyntaxError, ValueError):  # Pillow raises these of broken pictures, too
         return None

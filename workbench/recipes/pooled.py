@@ -116,4 +116,3 @@ def alike(pooled: Pooled, matters: float | None) -> bool:
     A 95 % interval inside the bounds is more than two one-sided tests at 5 % ask for (Schuirmann 1987).
     """
     return matters is not None and pooled.has_interval and -matters <= pooled.low and pooled.high <= matters
-

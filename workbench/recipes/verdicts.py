@@ -43,6 +43,7 @@ class Verdict:
     matters: float | None = None  # differences up to this one don't matter; None = not known
     waiting: int = 0  # runs of the challenger that wait or train
     stopped: bool = False
+    wrecked: tuple[str, ...] = ()  # people whose LoRA it wrecked, by any judge and in any of their projects
 
     @property
     def nothing_left(self) -> bool:
@@ -141,10 +142,18 @@ def judge(
         counted = tuple(row for row in rows if not row.difference.problem)
         pooled = pool([row.difference.value for row in counted], [row.difference.seed_error for row in counted])
         left_out = tuple(row for row in rows if row.difference.problem)
-        found.append(Verdict(challenger, labels[challenger], labels[default], scale, counted, left_out, pooled))
+        told = Verdict(challenger, labels[challenger], labels[default], scale, counted, left_out, pooled)
+        found.append(replace(told, wrecked=wrecked_people(measured, everybody, challenger)))
     p = adjusted([each.pooled.p for each in found])
     compared = sum(not math.isnan(each) for each in p)
     return sorted((settled(each, own, compared, matters) for each, own in zip(found, p, strict=True)), key=in_order)
+
+
+def wrecked_people(measured: Sequence[Difference], everybody: People, challenger: int) -> tuple[str, ...]:
+    """For whom a challenger made a LoRA without faces: whatever judges it, and whichever project counts otherwise."""
+    rows = [each for each in measured if each.challenger == challenger and each.problem == "challenger_wrecked"]
+    persons = [everybody.of_project(each.project_id) for each in rows]
+    return tuple(dict.fromkeys(person.name for person in persons if person))
 
 
 def chosen(person: Person, each: Sequence[Difference], names: Mapping[int, str]) -> OnePerson:
@@ -174,7 +183,7 @@ def code_of(verdict: Verdict) -> str:
     often where one looks again after every person, or at several challengers.
     """
     pooled = verdict.pooled
-    if any(row.difference.problem == "challenger_wrecked" for row in verdict.left_out):
+    if verdict.wrecked:
         return "wrecked"
     if pooled.people == 0:
         return "nobody"

@@ -13,8 +13,8 @@ MEANS = {
     "better": "'{a}' is better than your default '{b}' for new people like these{adjusted}.",
     "worse": "Your default '{b}' is better than '{a}' for new people like these{adjusted}.",
     "alike": (
-        "'{a}' and your default '{b}' do the same for new people like these, give or take {matters}: whatever the "
-        "difference is, it is smaller than what matters."
+        "'{a}' and your default '{b}' do the same for new people like these, give or take {matters}: the whole "
+        "interval (95 %) lies within what matters."
     ),
     "leans": (
         "Perhaps {direction} than your default '{b}', but can't be told apart yet: the interval alone misses zero, "
@@ -73,7 +73,6 @@ def means(verdict: Verdict) -> str:
     """What that means for new people, in one sentence or two."""
     metric = METRICS[verdict.scale.metric]
     several = f", at {verdict.compared} comparisons" if verdict.compared > 1 else ""
-    wrecked = [row.person.name for row in verdict.left_out if row.difference.problem == "challenger_wrecked"]
     return MEANS[verdict.code].format(
         a=verdict.label,
         b=verdict.default_label,
@@ -84,7 +83,7 @@ def means(verdict: Verdict) -> str:
         adjusted=f" (of {verdict.compared} comparisons, by Holm's method)" if verdict.compared > 1 else "",
         more=more(verdict),
         why="; ".join(dict.fromkeys(PROBLEMS[row.difference.problem] for row in verdict.left_out)),
-        who=" and ".join(wrecked),
+        who=" and ".join(verdict.wrecked),
     )
 
 
@@ -148,7 +147,7 @@ def why_stop(verdict: Verdict) -> str:
     if not verdict.nothing_left:
         return ""
     if verdict.code == "alike":
-        return "Nothing is left to learn: whatever more people say, the difference is smaller than what matters."
+        return "Nothing is left to learn: the difference is too small to matter, as far as a 95 % interval can say so."
     if verdict.code in ("better", "worse", "wrecked"):
         return ""  # said already
     return (
@@ -241,5 +240,6 @@ def family(verdicts: Sequence[Verdict]) -> str:
     return (
         f"{together}Intervals: 95 %, Student's t over people (people - 1 degrees of freedom), each for itself. 'Better "
         "than your default' is said so rarely that it is false in at most 5 % of cases, also if one looks again after "
-        "every person, up to ten."
+        "every person, up to ten; but only if people differ from each other about normally. A rare person whom it "
+        "harms much while it helps all others a little is not guarded against: look at each person."
     )

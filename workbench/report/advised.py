@@ -50,7 +50,7 @@ def together_parts(found: Contents) -> list[str]:
 
 def recipe_parts(found: Contents) -> list[str]:
     """How the default and its challengers do over several people, where this project's is one of them."""
-    seen = challenges(found)
+    seen = challenges(found.ws, found.db, found.project["id"], found.tables)
     if not seen:
         return []
     return [text(recipe_words.family(seen), "faint"), *(one_challenger(each, n) for n, each in enumerate(seen))]

@@ -7,8 +7,8 @@ from workbench.findings.analysis import tables
 from workbench.pictures.contact_sheet import png
 from workbench.rating import pool, revealing
 from workbench.report import html, share
+from workbench.report.contents import Contents, ReportError, contents
 from workbench.report.export import export
-from workbench.report.html import Contents, ReportError
 from workbench.workspace import Workspace
 
 
@@ -21,8 +21,8 @@ def made(home: Path, project_id: int, kind: str, rater: str, photos: bool = Fals
         raise ReportError("This project is in the bin. Restore it first.")
     every = tables(db, project_id)
     if kind == "zip":
-        return export(db, project, every, rater)
-    found = html.contents(ws, db, project, every, pool.held_back_tokens(db, project, rater), rater)
+        return export(ws, db, project, every, rater)
+    found = contents(ws, db, project, every, pool.held_back_tokens(db, project, rater), rater)
     revealing.note(db, project, rater, tokens(found, kind) - found.held)
     return drawn(found, kind, photos)
 

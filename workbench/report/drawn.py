@@ -18,11 +18,11 @@ CONFIG: dict[str, Any] = {
 KINDS = {".webp": "image/webp", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 
 
-def svg(chart: alt.LayerChart, name: str) -> str:
-    """A chart as an SVG element. ``name``: what sets its ids apart from those of another chart of the page."""
+def svg(chart: alt.LayerChart, name: str, width: int = WIDTH) -> str:
+    """A chart as an SVG element, ``width`` px its plot. ``name``: sets its ids apart from those of other charts."""
     import vl_convert  # starts a JavaScript engine: half a second
 
-    drawn = str(vl_convert.vegalite_to_svg(chart.properties(width=WIDTH).to_dict(), config=CONFIG))
+    drawn = str(vl_convert.vegalite_to_svg(chart.properties(width=width).to_dict(validate=False), config=CONFIG))
     drawn = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', drawn)
     drawn = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", drawn)
     return re.sub(r' xmlns(:xlink)?="[^"]*"', "", drawn)  # a page needs none, and nothing here looks like a link

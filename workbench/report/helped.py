@@ -24,7 +24,7 @@ def summary_parts(found: Contents) -> list[str]:
     all_alone = not said.alone and tables.runs["pattern_id"].nunique() > 1
     blocks = [
         ("What helped", lines(said.helped), lines([said.nothing]) if said.nothing else ""),
-        ("Can't be told", lines(said.open), text(TOLD_ALL) if told_all else ""),
+        ("Can't tell yet", lines(said.open), text(TOLD_ALL) if told_all else ""),
         ("Not tested alone", lines(said.alone), text(ALL_ALONE) if all_alone else ""),
     ]
     figures = any(line.params.get("noise") is not None for line in (*said.helped, *said.open))

@@ -1,35 +1,29 @@
 """The report: all that was found about a project in one HTML file that fetches nothing."""
 
 import io
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from html import escape
 from typing import Any
-
-from sqlite_utils import Database
 
 from db import library, ratings, results, runs
 from trainer.effective import inert
 from workbench import views
 from workbench.bases import short
-from workbench.charting.contrast_chart import WORDINGS, contrast_chart
-from workbench.findings.analysis import Tables
-from workbench.findings.contrast import contrast_table
-from workbench.findings.noise import noise_floor
-from workbench.findings.verdicts import exploratory
+from workbench.findings.two_by_two import ASKED
 from workbench.pictures import contact_sheet, gallery
-from workbench.plans.plan import EvalPlan, plan_of
+from workbench.report.advised import author_parts, importance_parts, next_parts, recipe_parts, together_parts
+from workbench.report.contents import Contents
 from workbench.report.drawn import data_uri, of_bytes, svg
-from workbench.report.leader import Leader, leader_of
+from workbench.report.helped import pair_parts, summary_parts
 from workbench.report.parts import document, facts, figure, section, table, text
-from workbench.report.versions import versions
+from workbench.report.standing import front_parts, ranking_parts, strength_parts
+from workbench.report.versions import RUN_HEADS, run_rows, versions
 from workbench.scores.judge_facts import ROLES, judge_cards
 from workbench.sweep import patterns, settings
 from workbench.words import counted
-from workbench.workspace import Workspace
-
-Row = dict[str, Any]
 
 MOST_BYTES = 6_000_000  # of single pictures, as files; inlined they take a third more
 HOW = (
@@ -48,45 +42,6 @@ HOW_ELSEWHERE = (
 BLANK = "{n} of the pictures wait to be rated blind by {rater} and are left blank here; figures are of all pictures."
 
 
-@dataclass(frozen=True)
-class Contents:
-    """What a report is made from. ``held``: tokens of pictures that wait to be rated, which it leaves blank."""
-
-    ws: Workspace
-    db: Database
-    project: Row
-    plan: EvalPlan
-    tables: Tables
-    leader: Leader
-    held: frozenset[str]
-    rater: str
-
-    @property
-    def sheet_seeds(self) -> tuple[int, ...]:
-        return self.plan.seeds[-1:]
-
-    @property
-    def tokens(self) -> set[str]:
-        """Of all pictures that it shows by name, if they don't wait."""
-        single = gallery.records(self.leader.previews)
-        return {row["token"] for row in single} | set(contact_sheet.tokens(self.tables, self.plan, self.sheet_seeds))
-
-
-class ReportError(ValueError):
-    """There is nothing to report yet."""
-
-
-def contents(
-    ws: Workspace, db: Database, project: Row, tables: Tables, held: Collection[str] = (), rater: str = "me"
-) -> Contents:
-    """Raises ReportError before anything was measured."""
-    plan = plan_of(db, project["id"])
-    leader = leader_of(tables, plan, views.made_elsewhere(db, project))
-    if leader is None:
-        raise ReportError("There is nothing to report yet: no checkpoint that was drawn to the end has a score.")
-    return Contents(ws, db, project, plan, tables, leader, frozenset(held), rater)
-
-
 def report(found: Contents, photos: bool = False) -> str:
     """The HTML file. ``photos``: show the real reference photos too, which not everybody should get."""
     title = f"{found.project['name']}: which settings make the best LoRA?"
@@ -97,27 +52,34 @@ def report(found: Contents, photos: bool = False) -> str:
         text(f"Written {datetime.now():%Y-%m-%d %H:%M}. {so_far(found)}", "faint"),
         "</header>",
         section(found.leader.headline, *answer_parts(found)),
+        section("What it comes to", *summary_parts(found)),
         section("Its pictures", picture_table(found, photos), text(blank(found, waiting), "faint")),
         section("Only one thing differs", *pair_parts(found)),
-        section("All patterns", *ranking_parts(found)),
+        section("Best of each pattern", *ranking_parts(found)),
+        section("Time against score", *front_parts(found)),
         section("Over the training" if found.leader.notes == () else "Epochs and strengths", *course_parts(found)),
+        section("Over the strengths", *strength_parts(found)),
+        section("What to train next", *next_parts(found)),
+        section(ASKED, *together_parts(found)),
+        section("Over several people", *recipe_parts(found)),
+        section("The author's marks", *author_parts(found)),
+        section("Importance", *importance_parts(found)),
         section("All patterns in one picture", sheet_picture(found)),
-        section("Every setting of every pattern", *setting_parts(found)),
+        section("Every setting of every pattern", *setting_parts(found), kind="sideways"),
         section("The plan", *plan_parts(found)),
         section("Who judged", *judge_parts(found)),
         section("How it was measured", *measured_parts(found)),
-        section("Where it was made", facts(versions(found.db, found.project))),
+        section("Where it was made", facts(versions(found.db, found.project)), run_table(found)),
     ]
-    return document(title, "\n".join(part for part in parts if part))
+    return document(title, without_folders(found, "\n".join(part for part in parts if part)))
 
 
 # the answer
 
 
 def question(found: Contents) -> str:
-    elsewhere = views.made_elsewhere(found.db, found.project)
-    asked = "Which checkpoint, at which strength, is" if elsewhere else "Which settings make"
-    best = "the best" if elsewhere else "the best LoRA"
+    asked = "Which checkpoint, at which strength, is" if found.elsewhere else "Which settings make"
+    best = "the best" if found.elsewhere else "the best LoRA"
     return f"{asked} {best} of this {found.project['class_noun']}?"
 
 
@@ -196,80 +158,18 @@ def jpeg(picture: Any) -> str:
     return of_bytes(out.getvalue(), "image/jpeg")
 
 
-def without_folders(found: Contents, words: str) -> str:
-    """A text with the names of models in place of the paths where they lie on this computer."""
+def without_folders(found: Contents, page: str) -> str:
+    """The page with the names of models in place of the paths where they lie on this computer."""
     listed = patterns.listed(found.db, found.project["id"])
-    places = {pattern.config.base_model for pattern in listed} | {found.project[role] for role in ROLES}
+    places = {pattern.config.base_model for pattern in listed} | {str(found.project[role]) for role in ROLES}
     for place in sorted(places, key=len, reverse=True):
-        words = words.replace(place, short(place))
-    return words
+        if {"/", "\\"} & set(place):  # not within a longer word, as the letters of an inlined picture are
+            name = escape(short(place)).replace("\\", r"\\")
+            page = re.sub(rf"(?<![\w+/]){re.escape(escape(place))}", name, page)
+    return page
 
 
-# tables and charts
-
-
-def pair_parts(found: Contents) -> list[str]:
-    """The pairs that differ in one setting: the chart, and a row each with its verdict."""
-    metric, measured = found.tables.main_metric, found.tables.metric(found.tables.main_metric)
-    pairs = contrast_table(found.tables, metric)
-    if pairs.empty:
-        return []
-    for column in ("change", "sentence"):
-        pairs[column] = [without_folders(found, words) for words in pairs[column]]
-
-    def change(value: Any, sign: bool = True) -> str:
-        return "-" if value is None or value != value else measured.show_change(float(value), sign=sign)
-
-    rows = [
-        (
-            row["change"],
-            f"{row['label_a']} → {row['label_b']}",
-            change(row["diff"]),
-            "-" if row["low"] != row["low"] else f"{change(row['low'])} to {change(row['high'])}",
-            "-" if change(row["noise"]) == "-" else f"±{change(row['noise'], sign=False)}",
-            f"{row['n_a']}, {row['n_b']}",
-            WORDINGS[row["wording"]][0] if row["wording"] in WORDINGS else row["wording"],
-            row["sentence"],
-        )
-        for row in pairs.to_dict("records")
-    ]
-    heads = (
-        "setting",
-        "patterns",
-        f"change of {measured.label}",
-        "95 % interval over prompts",
-        "another training seed makes",
-        "runs",
-        "verdict",
-        "in full",
-    )
-    return [
-        text(exploratory(len(pairs), metric, metric)),
-        figure(svg(contrast_chart(pairs), "pairs")),
-        table(heads, rows, "told"),
-    ]
-
-
-def ranking_parts(found: Contents) -> list[str]:
-    """Every pattern with finished runs, best first, with all scores that were measured."""
-    tables, metric = found.tables, found.tables.main_metric
-    if tables.patterns.empty:
-        return []
-    noise = noise_floor(tables.checkpoints, metric)
-    keys = [metric, *(key for key in views.measured(tables) if key != metric)]
-
-    def row(one: Mapping[str, Any]) -> list[str]:
-        value, n = one[metric], int(one["n_seeds"])
-        half = noise.half_width(n) if noise and n else None
-        measured = tables.metric(metric)
-        ends = "-" if half is None else f"{measured.show(value - half)} to {measured.show(value + half)}"
-        shown = ["-" if one[key] != one[key] else tables.metric(key).show(one[key]) for key in keys]
-        wrecked = f", {one['n_wrecked']} wrecked" if one["n_wrecked"] else ""
-        return [one["label"], shown[0], ends, f"{one['n_runs']}{wrecked}", f"{one['updates']:,.0f}", *shown[1:]]
-
-    first, *others = (tables.metric(key).label for key in keys)
-    heads = ["pattern", first, "95 % interval over training seeds", "runs", "updates", *others]
-    return [table(heads, [row(one) for one in tables.patterns.to_dict("records")])]
+# the course and the pictures of all
 
 
 def course_parts(found: Contents) -> list[str]:
@@ -311,7 +211,7 @@ def setting_parts(found: Contents) -> list[str]:
     ]
     heads = ["pattern", *(settings.field(name).title for name in differ), "note"]
     return [
-        table(heads, rows, "told"),
+        table(heads, rows, "told many"),
         f"<h3>The same in {'all of them' if len(listed) > 1 else 'it'}</h3>",
         facts(alike),
     ]
@@ -347,9 +247,7 @@ def plan_parts(found: Contents) -> list[str]:
 def judge_parts(found: Contents) -> list[str]:
     cards = judge_cards(found.db, found.project)
     parts = [
-        f"<h3>{escape(card.title)}</h3>"
-        f"{text(card.says + '.')}{facts(card.facts)}{text(without_folders(found, card.problem))}"
-        for card in cards
+        f"<h3>{escape(card.title)}</h3>{text(card.says + '.')}{facts(card.facts)}{text(card.problem)}" for card in cards
     ]
     names = ratings.raters(found.db, found.project["id"])
     if names:
@@ -362,5 +260,11 @@ def judge_parts(found: Contents) -> list[str]:
 def measured_parts(found: Contents) -> list[str]:
     metrics = [found.tables.metric(key) for key in views.measured(found.tables)]
     said = [(each.title, f"{each.meaning} ({each.better})") for each in metrics]
-    how = HOW_ELSEWHERE if views.made_elsewhere(found.db, found.project) else HOW
+    how = HOW_ELSEWHERE if found.elsewhere else HOW
     return [*(text(words) for words in how), facts(said)]
+
+
+def run_table(found: Contents) -> str:
+    """What each run noted where it trained: its device, and settings that were in force there but not asked for."""
+    rows = run_rows(found.db, found.project)
+    return f"<h3>What each run noted where it trained</h3>{table(RUN_HEADS, rows)}" if rows else ""

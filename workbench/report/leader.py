@@ -23,6 +23,7 @@ from workbench.views import mapped
 STANDINGS = {  # wording of best.Best -> beside its pictures
     "best_leads": "leads",
     "best_close": "ahead, too close to call",
+    "best_wrecked": "ahead, but partly wrecked",
     "best_single": "ahead, by a single training",
     "best_open": "ahead, how surely isn't known",
     "best_alone": "the only one so far",

@@ -3,26 +3,31 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from sqlite_utils import Database
+
+from workbench.findings.analysis import Tables
 from workbench.recipes.default import current
 from workbench.recipes.measured import Difference
 from workbench.recipes.people import Person
 from workbench.recipes.verdicts import OnePerson, Verdict, overview
-from workbench.report.contents import Contents
+from workbench.workspace import Workspace
 
 ANOTHER = "another person, {n}"
 
 
-def challenges(found: Contents) -> list[Verdict]:
+def challenges(ws: Workspace, db: Database, project_id: int, tables: Tables) -> list[Verdict]:
     """The verdicts that this project's person has a part in; the others are numbered, alike in all verdicts."""
-    default = current(found.db)
-    if default is None or default.pattern_id not in found.tables.labels:
+    default = current(db)
+    if default is None or default.pattern_id not in tables.labels:
         return []
-    seen = overview(found.ws, found.db)
-    own = seen.people.of_project(found.project["id"])
+    seen = overview(ws, db)
+    own = seen.people.of_project(project_id)
+    if own is None:
+        return []
     taken = [each for each in seen.verdicts if own in people_of(each)]
     others = dict.fromkeys(person for each in taken for person in people_of(each) if person != own)
     names = {person: ANOTHER.format(n=n) for n, person in enumerate(others, 1)}
-    return [nameless(each, names, found.tables.labels) for each in taken]
+    return [nameless(each, names, tables.labels) for each in taken]
 
 
 def people_of(verdict: Verdict) -> list[Person]:

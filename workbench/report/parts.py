@@ -32,17 +32,33 @@ th .sub { font-weight: 400; }
 .pictures thead th { max-width: 132px; font-weight: 400; font-size: .8rem; vertical-align: bottom; }
 figure { margin: 1rem 0; }
 figure svg, figure > img { max-width: 100%; height: auto; }
+.beside { display: grid; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); gap: 0 1.6rem; }
+.pair { display: flex; align-items: flex-start; } .pair svg { flex: 0 1 auto; min-width: 0; }
+@media screen and (max-width: 620px) {
+  .pair { flex-wrap: wrap; } figure { overflow-x: auto; } figure svg { max-width: none; width: 600px; }
+}
+ul { margin: .3rem 0; padding-left: 1.1rem; } li { margin: .25rem 0; }
+.card { border: 1px solid var(--line); border-radius: 6px; padding: .1rem 1rem; margin: .7rem 0; }
+.narrow th, .narrow td { min-width: 0; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1.2rem; font-size: .9rem; margin: .4rem 0; }
 dt { color: var(--faint); } dd { margin: 0; overflow-wrap: anywhere; }
 @media (max-width: 620px) { dl { grid-template-columns: 1fr; } dd { margin-bottom: .4rem; } }
-@page { size: A4 landscape; margin: 12mm; }
+@page { size: portrait; margin: 12mm; }
+@page sideways { size: landscape; }
 @media print {
   :root { color-scheme: light; --ink: #000; --paper: #fff; --faint: #444; --line: #bbb; --tile: #eee; }
-  body { max-width: none; padding: 0; font-size: 10.5pt; }
-  .wide { overflow: visible; } table { font-size: 7.5pt; width: 100%; }
-  th, td, tbody th, .told td:last-child { min-width: 0; padding-right: .3rem; overflow-wrap: anywhere; }
-  .pictures img, .pictures .blank { width: 84px; height: 84px; } .pictures thead th { max-width: 84px; }
-  h2, h3 { break-after: avoid; } tr, figure, .verdict { break-inside: avoid; }
+  html { background: #fff; } body { max-width: none; padding: 0; font-size: 10.5pt; }
+  h2 { margin-top: 1.2rem; } h2, h3 { break-after: avoid; }
+  .sideways { page: sideways; }
+  .wide { overflow: visible; } table { font-size: 7.5pt; width: 100%; } thead { display: table-header-group; }
+  th, td, .told td:last-child { min-width: 0; padding-right: .3rem; overflow-wrap: anywhere; }
+  tbody th { min-width: 2.4cm; } thead th { overflow-wrap: break-word; } .many thead th { overflow-wrap: anywhere; }
+  .beside { grid-template-columns: repeat(3, 1fr); }
+  .narrow td { overflow-wrap: break-word; }
+  .pictures { width: auto; } .pictures img, .pictures .blank { width: 84px; height: 84px; }
+  .pictures thead th { max-width: 84px; }
+  figure svg, figure > img { max-height: 165mm; }
+  tr, figure, li, .verdict, .card, dt, dd { break-inside: avoid; } dt { break-after: avoid; }
 }
 """
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # a browser fetches and runs nothing
@@ -58,10 +74,11 @@ def document(title: str, body: str) -> str:
     )
 
 
-def section(title: str, *inner: str) -> str:
-    """A heading and what is under it; nothing at all where nothing is."""
+def section(title: str, *inner: str, kind: str = "") -> str:
+    """A heading and what is under it; nothing at all where nothing is. ``kind``: "sideways" on paper on its side."""
     filled = [part for part in inner if part]
-    return "\n".join([f"<section>\n<h2>{escape(title)}</h2>", *filled, "</section>"]) if filled else ""
+    opening = f'<section class="{kind}">' if kind else "<section>"
+    return "\n".join([f"{opening}\n<h2>{escape(title)}</h2>", *filled, "</section>"]) if filled else ""
 
 
 def text(words: str, kind: str = "") -> str:
@@ -78,7 +95,8 @@ def facts(rows: Iterable[tuple[str, str]]) -> str:
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "plain") -> str:
     """A table whose first column heads its rows; wider than the page it scrolls by itself.
 
-    ``kind``: "told" where the last column holds sentences.
+    ``kind``: "told" where the last column holds sentences, "narrow" where cells hold a figure each, "many" where the
+    columns are more than can keep their words whole on paper.
     """
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
     body = "\n".join(
@@ -93,3 +111,19 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "plai
 def figure(inner: str, caption: str = "") -> str:
     said = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     return f"<figure>{inner}{said}</figure>"
+
+
+def bullets(lines: Iterable[tuple[str, str]]) -> str:
+    """A list; what a line is about stands before it in bold."""
+    items = [f"<li>{f'<b>{escape(head)}:</b> ' if head else ''}{escape(words)}</li>" for head, words in lines]
+    return f"<ul>{''.join(items)}</ul>" if items else ""
+
+
+def beside(blocks: Iterable[str]) -> str:
+    """Blocks side by side, on a phone below each other."""
+    return f'<div class="beside">{"".join(f"<div>{block}</div>" for block in blocks)}</div>'
+
+
+def card(title: str, *inner: str) -> str:
+    """A heading with what belongs to it, in a frame."""
+    return f'<div class="card"><h3>{escape(title)}</h3>{"".join(inner)}</div>'

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 from db import results
 from workbench.pictures.contact_sheet import EMPTY, FAINT, INK, PAPER, Spot, draw_spot, opened, wrap, write
 from workbench.pictures.gallery import flaw_of, prompt_text, records
-from workbench.report.html import Contents
+from workbench.report.contents import Contents
 
 SIZE = (1200, 630)  # px: what pages that show a link make room for
 COLUMNS = 4  # prompts at most

@@ -31,8 +31,8 @@ def ranking_parts(found: Contents) -> list[str]:
     return [
         figure(svg(ranking_chart(shown, found.metric), "ranking"), " ".join(notes)),
         places(found),
-        every_score(found),
         *(text(note, "faint") for note in words.ranking_notes(rows)),
+        every_score(found),
     ]
 
 
@@ -40,8 +40,8 @@ def places(found: Contents) -> str:
     """A row per pattern: value, interval, chance, what it took; no column for what is known of none."""
     rows, show = found.ranking, found.metric.show
 
-    def interval(low: float, high: float) -> str:
-        return "-" if low != low else f"{show(low)} to {show(high)}"
+    def score(value: float) -> str:
+        return "-" if value != value else show(value)
 
     def number(value: float, form: str) -> str:
         return "-" if value != value else format(value, form)
@@ -50,19 +50,17 @@ def places(found: Contents) -> str:
         wrecked = f", {one['n_wrecked']} wrecked" if one["n_wrecked"] else ""
         return [
             one["label"],
-            "-" if one["value"] != one["value"] else show(one["value"]),
-            interval(one["low"], one["high"]),
-            "-" if one["believed"] != one["believed"] else show(one["believed"]),
+            *(score(one[name]) for name in ("value", "low", "high", "believed")),
             words.chance_short(one["chance_best"]) or "-",
             f"{one['n_runs']}{wrecked}",
             number(one["updates"], ",.0f"),
             "-" if one["minutes"] != one["minutes"] else words.time_words(one["minutes"]),
             number(one["best_strength"], "g"),
-            "-" if one["value_best_strength"] != one["value_best_strength"] else show(one["value_best_strength"]),
+            score(one["value_best_strength"]),
         ]
 
     heads = [
-        *("pattern", found.metric.label, "95 % interval over training seeds", "to expect", "best in", "runs"),
+        *("pattern", found.metric.label, "from", "to", "to expect", "best in", "runs"),
         *("updates", "time of a training", "best strength", "score there"),
     ]
     cells = [row(one) for one in rows.to_dict("records")]
@@ -83,7 +81,10 @@ def every_score(found: Contents) -> str:
     ranked = zip(found.ranking["pattern_id"], found.ranking["label"], strict=True)
     rows = [[label, *(shown(int(pattern), key) for key in keys)] for pattern, label in ranked]
     heads = ["pattern", *(tables.metric(key).label for key in keys)]
-    return f"<h3>The other scores, at the same checkpoints</h3>{table(heads, rows, 'narrow')}" if keys else ""
+    if not keys:
+        return ""
+    head = "<h3>The other scores, at the same checkpoints</h3>"
+    return f'<div class="sideways">{head}{table(heads, rows, "narrow")}</div>'
 
 
 def front_parts(found: Contents) -> list[str]:
