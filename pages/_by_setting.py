@@ -5,6 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from pages import _shared as shared
+from pages._summary import pairs_and_summary
 from pages._view import View, behind, download, metric_choice, show
 from workbench.charting.derived_chart import at_last, derived_notes, score_by_derived
 from workbench.charting.setting_chart import score_by_setting
@@ -38,6 +39,8 @@ def by_setting(view: View) -> None:
         )
     titles = {name: settings.field(name).title for name in names}
     titles |= {key: f"{derived.AXES[key].title} · {TOGETHER}" for key in axes}
+    if "setting" not in st.session_state and "setting" not in st.query_params:
+        st.session_state["setting"] = opens_on(view, list(titles))
     with st.container(horizontal=True):
         chosen = st.selectbox(
             "Setting", titles, format_func=titles.__getitem__, key="setting", bind="query-params", width=420
@@ -47,6 +50,15 @@ def by_setting(view: View) -> None:
         over_an_axis(view, rows, str(chosen), axes, metric)
     else:
         over_a_setting(view, str(chosen), metric)
+
+
+def opens_on(view: View, names: list[str]) -> str:
+    """The setting that is shown before one is chosen: the first that helped, else the first of all."""
+    rows, found = pairs_and_summary(view.db, view.project, view.tables.main_metric)
+    heads = [line.params["head"] for line in found.helped]
+    labels = rows.drop_duplicates("setting").set_index("setting")["group"]
+    helped = [name for head in heads for name in labels.index[labels == head] if name in names]
+    return (helped or names)[0]
 
 
 def over_a_setting(view: View, setting: str, metric: str) -> None:

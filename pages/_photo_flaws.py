@@ -22,7 +22,8 @@ def look_at_these(db: Database, project: dict[str, Any], rows: list[dict[str, An
     """The section; nothing when no photo has a flaw."""
     faces = project["face_judge"] != "none"
     unmeasured = [row for row in rows if row["faces"] is None]
-    rows = _measured(str(shared.workspace().home), rows)
+    ws = shared.workspace()
+    rows = _measured(str(ws.home), rows, [ws.path(row["file"]).is_file() for row in rows])
     size = photos.trained_at(db, project)
     found = flaws(rows, size, faces=faces)
     if faces and unmeasured:
@@ -62,5 +63,6 @@ def leave_out(photo_id: int, name: str) -> None:
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def _measured(home: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _measured(home: str, rows: list[dict[str, Any]], there: list[bool]) -> list[dict[str, Any]]:
+    """``there``: which files are, so that one that is gone, or back again, is seen."""
     return measured(Workspace(Path(home)), rows)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import altair as alt
 import pandas as pd
 import streamlit as st
 
@@ -19,6 +20,7 @@ from workbench.findings.ranking import main_strength, ranking
 from workbench.findings.verdicts import verdict
 
 FIRST = 15  # patterns that stand there before one asks for more
+NOT_DRAWN = ["checkpoint_ids"]  # lists, by which no table can be known again
 STEPS = 4  # sentences on time against score that stand there before one asks for more
 
 
@@ -33,7 +35,7 @@ def best_of_each(view: View) -> None:
     shown = rows
     if len(rows) > FIRST and not st.toggle(f"All {len(rows)} patterns", key="all-patterns", bind="query-params"):
         shown = rows.head(FIRST)
-    picked = show(charted(ranking_chart, shown, measured), "ranking")
+    picked = show(charted(ranking_chart, shown.drop(columns=NOT_DRAWN), measured), "ranking")
     st.caption(shared.plain(" ".join(words.chart_notes(shown, main_strength(tables)))))
     behind(view, "checkpoint_id", checkpoints(rows, picked), metric, "best-pictures")
     with st.expander("How this is worked out", icon=":material/help:"):
@@ -51,6 +53,13 @@ def ranked(tables: Tables, metric: str) -> tuple[pd.DataFrame, Best | None, list
     timed = front_chart(rows, measured) is not None
     noise = noise_floor(tables.checkpoints, metric)
     return rows, leading(tables, metric, rows), list(words.front_words(rows, measured, noise)) if timed else []
+
+
+def front_of(rows: pd.DataFrame, measured: Metric) -> alt.LayerChart:
+    """The chart of time against score, where a time is known."""
+    chart = front_chart(rows, measured)
+    assert chart is not None  # :func:`ranked` has looked
+    return chart
 
 
 def checkpoints(rows: pd.DataFrame, picked: list[dict[str, Any]]) -> list[int]:
@@ -99,7 +108,7 @@ def time_against_score(view: View, rows: pd.DataFrame, measured: Metric, said: l
         return
     first, *steps = said
     st.markdown(shared.plain(first))
-    picked = show(charted(front_chart, rows, measured), "front")
+    picked = show(charted(front_of, rows.drop(columns=NOT_DRAWN), measured), "front")
     st.caption(shared.plain(" ".join(words.time_notes(rows))))
     ids = checkpoints(rows, picked)
     if ids:

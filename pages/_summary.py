@@ -13,7 +13,7 @@ from pages._drawn import worked_out
 from workbench.findings.analysis import Tables
 from workbench.findings.contrast import contrast_table
 from workbench.findings.summary import Line, Summary, summary
-from workbench.findings.verdicts import ALL_ALONE, SIGNS, TOLD_ALL, summary_words
+from workbench.findings.verdicts import ALL_ALONE, HELPED, NOT_ALONE, OPEN, SIGNS, TOLD_ALL, summary_words
 
 UNBROKEN, HYPHEN = re.compile(r"(?<=\de)-(?=\d)"), "\u2011"  # 1e-07 stays in one line
 
@@ -32,17 +32,17 @@ def blocks(found: Summary, tables: Tables, most: int) -> None:
     """The three blocks side by side, on a phone below each other, ``most`` lines each; the others fold away."""
     helped, open, alone = st.columns(3, gap="medium")
     with helped:
-        st.markdown("#### What helped")
+        st.markdown(f"#### {HELPED}")
         lines(found.helped, most)
         if found.nothing:
             st.markdown(words(found.nothing))
     with open:
-        st.markdown("#### Can't tell yet")
+        st.markdown(f"#### {OPEN}")
         lines(found.open, most)
         if found.n_pairs and not found.open and found.helped:
             st.markdown(TOLD_ALL)
     with alone:
-        st.markdown("#### Not tested alone")
+        st.markdown(f"#### {NOT_ALONE}")
         lines(found.alone, most)
         if not found.alone and tables.runs["pattern_id"].nunique() > 1:
             st.markdown(ALL_ALONE)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from db import results
 from pages import _shared as shared
 from pages._author import the_authors_marks
 from pages._by_setting import by_setting, keep_old_links
@@ -30,6 +31,10 @@ VIEWS: dict[str, Callable[[View], None]] = {
 }
 OF_PICTURES = ("Epochs x strengths",)
 OF_MARKS = "The author's marks"
+PLAN_CHANGED = (
+    "No scores under this plan yet. The plan was changed: its pictures are being made of the LoRAs that are there, and "
+    "the first points come with these. Under the plan before, all scores are still there."
+)
 
 st.title("Charts")
 db = shared.open_workbench()
@@ -45,6 +50,9 @@ if (tables.previews["face_status"] == "unavailable").any():
 if not measured or tables.checkpoints["is_base"].all():
     if len(tables.previews) and project["face_judge"] == project["clip_judge"] == "none":
         shared.nothing_yet("No scores yet. Without a judge they are your marks.", "rate", "Rate")
+    under_this_plan = int((~tables.everything["is_base"].astype(bool)).sum())
+    if sum(row["checkpoint_id"] is not None for row in results.shown(db, project["id"])) > under_this_plan:
+        shared.nothing_yet(PLAN_CHANGED, "queue", "See the queue")
     shared.nothing_yet("No scores yet. The first points come with the first checkpoint.", "queue", "See the queue")
 shared.reference_notes(db, project)
 # of pictures made elsewhere no setting, weight or number of images is known, and updates only sometimes

@@ -20,7 +20,7 @@ from pages._shared import matching
 from trainer.config import parse_config
 from workbench.dataset.photos import add_photos
 from workbench.keeping import bin
-from workbench.plans.plan import EvalPlan, plan_of
+from workbench.plans.plan import EvalPlan, plan_of, set_plan
 from workbench.projects import add_project
 from workbench.running import queue
 from workbench.sweep import patterns
@@ -344,6 +344,22 @@ def test_flawed_photos_are_shown_with_the_reason_and_can_be_left_out_and_brought
     assert [row["version"] for row in library.datasets(flawed.open(), 1)] == [1, 2]
 
 
+def test_a_photo_whose_file_is_gone_is_named_on_the_photos_page_and_can_be_left_out(flawed, monkeypatch):
+    first = library.photos(flawed.open(), 1)[0]
+    file = flawed.path(first["file"])
+    content = file.read_bytes()
+    file.unlink()
+    app = open_app(flawed.home, monkeypatch, "photos")
+    said = words(app)
+    assert "Its file is missing or broken: " in said and file.name in said and "Trained on" in said
+    file.write_bytes(content)
+    assert "missing or broken" not in words(no_error(app.run()))
+    file.unlink()
+    no_error(app.run())
+    no_error(next(one for one in app.button if one.key == f"leave-out-{first['id']}").click().run())
+    assert "missing or broken" not in words(app)
+
+
 def test_without_a_judge_of_faces_the_photos_page_speaks_of_none(flawed, monkeypatch):
     library.update_project(flawed.open(), 1, face_judge="none")
     app = open_app(flawed.home, monkeypatch, "photos")
@@ -567,6 +583,14 @@ def test_before_any_lora_is_measured_no_view_breaks_on_the_base_row_alone(full, 
         bin.delete_pattern(full.db, full.project_id, pattern_id)
     for view in ("Over the training", "Epochs x strengths"):
         assert "No scores yet" in words(open_app(full.ws.home, monkeypatch, "charts", view=view))
+
+
+def test_after_a_change_of_the_plan_the_charts_say_that_its_pictures_are_being_made(tmp_path, monkeypatch):
+    full = fill(tmp_path, rated=False)
+    other = EvalPlan(prompts=PLAN.prompts, seeds=(901, 902))
+    set_plan(full.db, full.project_id, other)
+    said = words(open_app(full.ws.home, monkeypatch, "charts"))
+    assert "its pictures are being made of the LoRAs that are there" in said
 
 
 def test_a_click_on_what_is_gone_means_nothing():

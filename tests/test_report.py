@@ -34,6 +34,7 @@ from workbench.rating import pool
 from workbench.recipes import default
 from workbench.report import deliver, export, html, share
 from workbench.report.contents import contents
+from workbench.report.others import labels_of
 from workbench.report.versions import in_force, run_rows
 from workbench.sweep import article, patterns, settings
 from workbench.sweep.marks import of_author
@@ -170,6 +171,20 @@ def test_over_several_people_the_others_have_no_names(tmp_path):
         ("another person, 2", pytest.approx(9)),
         ("all together", pytest.approx(5)),
     ]
+
+
+def test_who_is_wrecked_has_no_name_either(tmp_path):
+    made = several(tmp_path, {"Anna": {"alpha 1": None}, "Ben": {"alpha 1": 4.0}})
+    own = made.projects["Ben"]
+    default.make_default(made.db, own, made.patterns["baseline"])
+    project, read = library.project(made.db, own), tables(made.db, own)
+    page = text_of(html.report(contents(made.ws, made.db, project, read)))
+    assert "wrecked the LoRA of another person, 1" in page and "Anna" not in page
+
+
+def test_a_challenger_from_elsewhere_with_a_label_that_is_taken_has_a_number_and_no_projects_name():
+    rows = [{"pattern_id": n, "label": label} for n, label in ((1, "alpha"), (2, "alpha"), (3, "alpha"), (4, "rank"))]
+    assert labels_of([2, 3, 4], {1: "alpha"}, rows) == {1: "alpha", 2: "alpha (2)", 3: "alpha (3)", 4: "rank"}
 
 
 def test_every_setting_of_every_pattern_the_plan_and_the_judges_are_in_it(page, shared):

@@ -32,6 +32,7 @@ WORDINGS = {  # wording code -> (words, colour) of a contrast's row
 NARROW = 56  # characters of a note: a phone's width
 ON_A_PHONE = "windowSize()[0] < 640"
 ROW_PX, LONE_PX, FRAME_PX = 31, 40, 250  # a row under a head or the head; a row with its own; axis, legend, notes
+SECOND_LINE_PX = 8  # more for each row where any says whose it is in a line of its own
 CLAIM, WRECKED = 1e6, 1e9  # what puts a setting before others, above any difference
 LEGEND_COLUMNS = alt.ExprRef(f"{ON_A_PHONE} ? 1 : 2")
 LEGEND_SIZE = alt.ExprRef(f"{ON_A_PHONE} ? 11 : 12")
@@ -92,7 +93,8 @@ def contrast_chart(rows: pd.DataFrame, heads: bool = True) -> alt.LayerChart:
         "Lines: 95 % interval over prompts; none where every prompt shows the same difference. "
         "Grey band: what other training seeds can make of all these pairs together."
     )
-    chart = finish(layers, [note], height=FRAME_PX + (ROW_PX if heads else LONE_PX) * len(places))
+    row_px = (ROW_PX if heads else LONE_PX) + SECOND_LINE_PX * any("\n" in name for name in table["row"])
+    chart = finish(layers, [note], height=FRAME_PX + row_px * len(places))
     if isinstance(chart.title, alt.TitleParams):
         narrow, wide = (json.dumps(lines) for lines in (textwrap.wrap(note, NARROW), chart.title.text))
         chart.title.text = alt.ExprRef(f"{ON_A_PHONE} ? {narrow} : {wide}")

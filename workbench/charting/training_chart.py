@@ -203,7 +203,10 @@ def level_rules(base: Sequence[float], measured: Metric, zero: str) -> list[alt.
 
     ``zero``: what the scale's 0 is, in words.
     """
-    rows = pd.DataFrame({"level": [float(value) for value in base], "name": "without LoRA"})
+    levels = [float(value) for value in base]
+    several = f"without LoRA ({len(levels)} bases or clip skips)"
+    names = [several if len(levels) > 1 and level == max(levels) else "" for level in levels]
+    rows = pd.DataFrame({"level": levels, "name": names if len(levels) > 1 else "without LoRA"})
     rules = alt.Chart(rows).encode(y="level:Q")
     layers = [rules.mark_rule(color=GREY, strokeDash=[2, 3])]
     layers.append(named(rules, alt.value(0), align="left", dx=4))

@@ -23,7 +23,7 @@ FACE_FILLS = 0.85  # of the square's side; .71 at most in whole portraits, .9 wh
 
 @dataclass(frozen=True)
 class Flaw:
-    """A kind (blurred, no_face, several_faces, small, cut, close, alike, both_sides) and its sentence."""
+    """A kind (unreadable, blurred, no_face, several_faces, small, cut, close, alike, both_sides) and its sentence."""
 
     kind: str
     text: str
@@ -40,6 +40,7 @@ def flaws(rows: Sequence[Row], size_px: int | None = None, *, faces: bool = True
     found: dict[int, list[Flaw]] = {}
     for number, row in enumerate(rows):
         wrong = [
+            *_unreadable(row),
             *_blurred(row, usual),
             *_small(row, size_px),
             *(_face(row) if faces else []),
@@ -48,6 +49,17 @@ def flaws(rows: Sequence[Row], size_px: int | None = None, *, faces: bool = True
         if wrong:
             found[number] = wrong
     return found
+
+
+def _unreadable(row: Row) -> list[Flaw]:
+    file = row.get("unreadable")
+    if not file:
+        return []
+    text = (
+        f"Its file is missing or broken: {file}. Put it back from a backup, or import the same photo again, or leave "
+        "this one out: runs on these photos need it."
+    )
+    return [Flaw("unreadable", text)]
 
 
 def _blurred(row: Row, usual: float | None) -> list[Flaw]:

@@ -226,9 +226,10 @@ def measure_again(ws: Workspace, project_id: int) -> int:
     project, version = current(db, project_id)
     judge, _ = projects_judge(project)
     rows = [row for row in library.photos(db, version["id"]) if row["faces"] is None]
-    for row in measured(ws, rows, FaceFinder(judge)):
+    there = [row for row in measured(ws, rows, FaceFinder(judge)) if "unreadable" not in row]
+    for row in there:
         db.table("photos").update(row["id"], {name: row[name] for name in MEASURED})
-    return len(rows)
+    return len(there)
 
 
 def current(db: Database, project_id: int) -> tuple[Row, Row]:

@@ -86,16 +86,24 @@ def measured(ws: Workspace, rows: Sequence[Row], finder: FaceFinder | None = Non
     """Rows with what photos of the first release lack, as far as the stored squares tell, and ``side_px`` of these.
 
     Sharpness is left open where the square was made small on purpose. Faces are counted only with a ``finder``.
+    A row whose file is gone or can't be read gets nothing but ``unreadable``: the path of that file.
     """
     found = []
     for row in rows:
-        with Image.open(ws.path(row["file"])) as picture:
-            new: Row = {**row, "side_px": picture.width}
-            shrunk = picture.width < min(SIDE_PX, row["width"], row["height"])
-            if row["sharpness"] is None and not shrunk:
-                new["sharpness"] = sharpness(picture)
-            if row["faces"] is None and finder is not None:
-                square = face_square(picture.convert("RGB"), finder)
-                new |= {"faces": square.faces, "face_cut": square.face_cut}
-        found.append(new)
+        try:
+            found.append(_measured(ws, row, finder))
+        except (OSError, SyntaxError, ValueError):  # Pillow raises these of broken pictures, too
+            found.append({**row, "unreadable": str(ws.path(row["file"]))})
     return found
+
+
+def _measured(ws: Workspace, row: Row, finder: FaceFinder | None) -> Row:
+    with Image.open(ws.path(row["file"])) as picture:
+        new: Row = {**row, "side_px": picture.width}
+        shrunk = picture.width < min(SIDE_PX, row["width"], row["height"])
+        if row["sharpness"] is None and not shrunk:
+            new["sharpness"] = sharpness(picture)
+        if row["faces"] is None and finder is not None:
+            square = face_square(picture.convert("RGB"), finder)
+            new |= {"faces": square.faces, "face_cut": square.face_cut}
+    return new

@@ -17,6 +17,7 @@ from workbench.findings.orientation import directed, shown_first
 from workbench.findings.shared_cells import CELL, Cells, cells_of
 from workbench.findings.verdicts import verdict, wrecked_labels
 from workbench.sentences import setting as about_setting
+from workbench.sweep.choices import named
 from workbench.sweep.patterns import Contrast
 from workbench.sweep.settings import value_text
 
@@ -296,5 +297,5 @@ def shown(value: Any) -> str:
 
 
 def said(setting: str, value: Any) -> str:
-    """The same for one setting: a base model without its folders."""
-    return short(value) if setting == "base_model" else shown(value)
+    """The same for one setting: a base model without its folders, a choice by its name."""
+    return short(value) if setting == "base_model" else named(setting, value) or shown(value)

@@ -110,8 +110,18 @@ def of_one(runs: tuple[int, ...], others: int, uneven: float = UNEVEN) -> np.nda
 
 
 def alone(runs: tuple[int, ...], others: int, uneven: Any = PLAUSIBLE) -> Any:
-    """How many standard errors the 95 % interval of one comparison has to each side. See :func:`of_one`."""
+    """How many standard errors the 95 % interval of one comparison has to each side. See :func:`of_one`.
+
+    ``uneven``: how likely each of UNEVENS is, a tuple (then it is reckoned once) or an array of many.
+    """
+    return alone_for(runs, others, uneven) if isinstance(uneven, tuple) else alone_of(runs, others, uneven)
+
+
+def alone_of(runs: tuple[int, ...], others: int, uneven: Any) -> Any:
     return exceeded(tuple(of_one(runs, others, each) for each in UNEVENS), uneven, 1 - CONFIDENCE)
+
+
+alone_for = lru_cache(maxsize=1024)(alone_of)  # pages ask the same of every pair, each time they are drawn
 
 
 def chance_alone(runs: tuple[int, ...], others: int, t: Any, uneven: Any = PLAUSIBLE) -> Any:

@@ -52,7 +52,10 @@ def chart_notes(rows: pd.DataFrame, main: float) -> list[str]:
     """How the chart of the ranking is to be read. ``main``: the strength that headline figures are about."""
     said = []
     if rows["low"].notna().any():
-        said.append("Lines: 95 % interval from training seeds. On the right: its chance to be the best, in 100 draws.")
+        said.append(
+            "Lines: 95 % interval from training seeds, of each pattern for itself; the one in the sentence above has "
+            "the luck of being the first of many taken off. On the right: its chance to be the best, in 100 draws."
+        )
     else:
         said.append("No intervals and no chances: no pattern was trained with two seeds yet.")
     if rows["best_strength"].notna().any():

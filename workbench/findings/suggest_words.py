@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from workbench.findings.contrast import shown
+from workbench.findings.contrast import said
 from workbench.findings.metrics import METRICS, Metric
 from workbench.findings.suggest import LEAST_CHANCE, Advice, Suggestion
 from workbench.sentences import setting as about_setting
@@ -77,9 +77,10 @@ def named(about: Mapping[str, Any], labels: Mapping[int, str]) -> dict[str, str]
     patterns, settings = ("leader", "rival", "other", "a", "b", "c"), ("first", "second", "setting", "rest")
     found = {name: labels[about[name]] for name in patterns if about.get(name) is not None}
     found |= {name: about_setting(about[name]).label for name in settings if name in about}
-    found |= {name: shown(about[name]) for name in ("first_value", "second_value", "best", "value") if name in about}
+    valued = {"first_value": "first", "second_value": "second", "best": "setting", "value": "setting"}
+    found |= {name: said(about[of], about[name]) for name, of in valued.items() if name in about}
     if "values" in about:
-        found["values"] = ", ".join(map(shown, about["values"]))
+        found["values"] = ", ".join(said(about["setting"], value) for value in about["values"])
     return found
 
 

@@ -82,6 +82,7 @@ SIGNS = (
     "How sure: ± is what other training seeds leave open, for all pairs at once (95 %). Only what is beyond that is "
     "said to help."
 )
+HELPED, OPEN, NOT_ALONE = "What helped", "Can't tell yet", "Not tested alone"  # the blocks of the summary
 TOLD_ALL = "Nothing: each setting that was compared seems to matter."
 ALL_ALONE = "Nothing: each setting that varies was changed alone somewhere."
 NO_NOISE = "no difference on either side"

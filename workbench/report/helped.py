@@ -6,7 +6,16 @@ from typing import Any
 
 from workbench.charting.contrast_chart import WORDINGS, contrast_chart
 from workbench.findings.summary import Line, summary, telling
-from workbench.findings.verdicts import ALL_ALONE, SIGNS, TOLD_ALL, exploratory, summary_words
+from workbench.findings.verdicts import (
+    ALL_ALONE,
+    HELPED,
+    NOT_ALONE,
+    OPEN,
+    SIGNS,
+    TOLD_ALL,
+    exploratory,
+    summary_words,
+)
 from workbench.report.contents import Contents
 from workbench.report.drawn import svg
 from workbench.report.parts import beside, bullets, figure, table, text
@@ -23,9 +32,9 @@ def summary_parts(found: Contents) -> list[str]:
     told_all = said.n_pairs and not said.open and said.helped
     all_alone = not said.alone and tables.runs["pattern_id"].nunique() > 1
     blocks = [
-        ("What helped", lines(said.helped), lines([said.nothing]) if said.nothing else ""),
-        ("Can't tell yet", lines(said.open), text(TOLD_ALL) if told_all else ""),
-        ("Not tested alone", lines(said.alone), text(ALL_ALONE) if all_alone else ""),
+        (HELPED, lines(said.helped), lines([said.nothing]) if said.nothing else ""),
+        (OPEN, lines(said.open), text(TOLD_ALL) if told_all else ""),
+        (NOT_ALONE, lines(said.alone), text(ALL_ALONE) if all_alone else ""),
     ]
     figures = any(line.params.get("noise") is not None for line in (*said.helped, *said.open))
     return [

@@ -1,10 +1,13 @@
 """Recipes over several people as a report passes them on: of other people neither their names nor their projects."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import count
+from typing import Any
 
 from sqlite_utils import Database
 
+from db import recipes
 from workbench.findings.analysis import Tables
 from workbench.recipes.default import current
 from workbench.recipes.measured import Difference
@@ -25,9 +28,30 @@ def challenges(ws: Workspace, db: Database, project_id: int, tables: Tables) -> 
     if own is None:
         return []
     taken = [each for each in seen.verdicts if own in people_of(each)]
-    others = dict.fromkeys(person for each in taken for person in people_of(each) if person != own)
+    shown = (person for each in taken for person in people_of(each))
+    others = dict.fromkeys(person for person in (*shown, *seen.people.persons) if person != own)
     names = {person: ANOTHER.format(n=n) for n, person in enumerate(others, 1)}
-    return [nameless(each, names, tables.labels) for each in taken]
+    labels = labels_of([each.challenger for each in taken], tables.labels, recipes.labels(db))
+    return [nameless(each, names, labels) for each in taken]
+
+
+def labels_of(
+    challengers: Sequence[int], own: Mapping[int, str], rows: Sequence[Mapping[str, Any]]
+) -> Mapping[int, str]:
+    """Pattern -> label: this project's, else the first project's; where that is taken with a number behind it.
+
+    ``rows``: see :func:`db.recipes.labels`.
+    """
+    labels = dict(own)
+    first: dict[int, str] = {}
+    for row in rows:
+        first.setdefault(row["pattern_id"], row["label"])
+    for pattern in dict.fromkeys(challengers):
+        if pattern not in labels:
+            label, taken = first[pattern], set(labels.values())
+            numbered = (f"{label} ({n})" for n in count(2))
+            labels[pattern] = label if label not in taken else next(each for each in numbered if each not in taken)
+    return labels
 
 
 def people_of(verdict: Verdict) -> list[Person]:
@@ -42,9 +66,11 @@ def nameless(verdict: Verdict, names: Mapping[Person, str], labels: Mapping[int,
             return row
         return replace(row, person=replace(row.person, name=names[row.person], projects=()), others=())
 
+    hidden_names = {person.name: name for person, name in names.items()}
     return replace(
         verdict,
-        label=labels.get(verdict.challenger, verdict.label),
+        label=labels[verdict.challenger],
+        wrecked=tuple(hidden_names.get(name, name) for name in verdict.wrecked),
         counted=tuple(map(hidden, verdict.counted)),
         left_out=tuple(map(hidden, verdict.left_out)),
     )

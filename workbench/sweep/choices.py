@@ -124,6 +124,37 @@ CHOICES: dict[str, dict[str, Choice]] = {
     "mixed_precision": PRECISIONS,
 }
 
+NAMES = {  # how a choice is called in a sentence; where none stands, as it is stored
+    "optimizer": {
+        "adamw": "AdamW",
+        "adam": "Adam",
+        "lion": "Lion",
+        "sgd_nesterov": "SGD with Nesterov",
+        "adafactor": "AdaFactor",
+        "adafactor-fixed": "AdaFactor with a fixed rate",
+        "dadaptation": "D-Adaptation",
+        "prodigy": "Prodigy",
+        "adamw8bit": "AdamW, 8 bits",
+        "lion8bit": "Lion, 8 bits",
+        "sgd_nesterov8bit": "SGD, 8 bits",
+    },
+    "lr_scheduler": {"cosine_with_restarts": "cosine with restarts"},
+    "captions": {
+        "as_written": "as written",
+        "traits_left_out": "traits left out",
+        "trigger_only": "trigger and class only",
+    },
+}
+
+
+def named(setting: str, value: object) -> str:
+    """How a choice is called; empty where it has no other name than its own.
+
+    >>> named("captions", "as_written"), named("dim", 4)
+    ('as written', '')
+    """
+    return NAMES.get(setting, {}).get(str(value), "")
+
 
 def sensible_rate(optimizer: str, *, embedded: bool) -> float | None:
     """A rate to start with at alpha = dim; None where the optimiser has none.
