@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from db import results
 from pages import _shared as shared
 from pages._author import the_authors_marks
 from pages._by_setting import by_setting, keep_old_links
@@ -51,7 +50,7 @@ if not measured or tables.checkpoints["is_base"].all():
     if len(tables.previews) and project["face_judge"] == project["clip_judge"] == "none":
         shared.nothing_yet("No scores yet. Without a judge they are your marks.", "rate", "Rate")
     under_this_plan = int((~tables.everything["is_base"].astype(bool)).sum())
-    if sum(row["checkpoint_id"] is not None for row in results.shown(db, project["id"])) > under_this_plan:
+    if sum(row["checkpoint_id"] is not None for row in views.shown(db, project["id"])) > under_this_plan:
         shared.nothing_yet(PLAN_CHANGED, "queue", "See the queue")
     shared.nothing_yet("No scores yet. The first points come with the first checkpoint.", "queue", "See the queue")
 shared.reference_notes(db, project)

@@ -105,7 +105,7 @@ def test_the_file_is_a_plain_zip_with_the_hash_of_everything(made):
         for name, about in manifest["files"].items():
             content = archive.read(name)
             assert (len(content), hashlib.sha256(content).hexdigest()) == (about["bytes"], about["sha256"])
-    assert manifest["schema"] == ["first_schema", "daily_work", "made_elsewhere", "sittings"]
+    assert manifest["schema"] == ["first_schema", "daily_work", "made_elsewhere", "sittings", "recipes"]
 
 
 def test_a_backup_replaces_nothing_and_leaves_nothing_half(full, tmp_path, monkeypatch):

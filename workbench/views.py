@@ -10,6 +10,7 @@ from sqlite_utils import Database
 
 from db.library import dataset, photos, projects, revision
 from db.library import project as any_project
+from db.results import shown
 from db.runs import MISSING_S, checkpoints, live_workers
 from db.runs import get as run
 from db.runs import of_project as runs
@@ -50,6 +51,7 @@ __all__ = [
     "run_name",
     "run_rows",
     "runs",
+    "shown",
     "trained",
     "untried",
     "why",
