@@ -1,6 +1,7 @@
 """Ways to add patterns: clone one, from scratch, a grid, a preset, a file; each says what it would add beforehand."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -8,12 +9,14 @@ from sqlite_utils import Database
 
 from pages import _shared as shared
 from pages._article import article_tab
+from pages._folded import folded
 from pages._settings import one_change, settings_fields
 from workbench.running import device
 from workbench.sweep import cost, grid, pattern_file, patterns, preflight, presets, settings
 from workbench.sweep.patterns import Asked, Pattern, PatternError
 
 AXES = 4  # fields for a grid
+WAY = "way to add"  # key of the open tab; gone when the page is left
 GRID_HELP = "Values with commas between them, such as 1, 4, 16. `empty` is no value."
 
 
@@ -27,25 +30,30 @@ def save(work: Callable[[], object]) -> None:
         st.rerun()
 
 
-def add_patterns(db: Database, project: dict[str, Any], listed: list[Pattern], n_photos: int) -> None:
-    """All ways, a tab each; without any pattern from scratch comes first."""
-    names = ["From scratch", "Grid", "Presets", "The article", "File"]
-    tabs = dict(zip(names, st.tabs(names), strict=True)) if not listed else {}
-    if listed:
-        names.insert(0, "Clone one")
-        tabs = dict(zip(names, st.tabs(names), strict=True))
-        with tabs["Clone one"]:
-            clone(db, project, listed)
-    with tabs["From scratch"]:
-        from_scratch(db, project, listed, n_photos)
-    with tabs["Grid"]:
-        grid_of(db, project, listed)
-    with tabs["Presets"]:
-        preset(db, project, listed)
-    with tabs["The article"]:
-        article_tab(db, project, [pattern.label for pattern in listed])
-    with tabs["File"]:
-        from_file(db, project)
+@st.fragment
+def add_patterns(project: dict[str, Any], listed: list[Pattern], n_photos: int) -> None:
+    """All ways, a tab each; without any pattern from scratch comes first.
+
+    A tab is made when it is opened first, and then stays, with what was typed in it, for as long as the page does.
+    """
+    db = shared.open_workbench()
+    ways: dict[str, Callable[[], None]] = {
+        "Clone one": partial(clone, db, project, listed),
+        "From scratch": partial(from_scratch, db, project, listed, n_photos),
+        "Grid": partial(grid_of, db, project, listed),
+        "Presets": partial(preset, db, project, listed),
+        "The article": partial(article_tab, db, project, [pattern.label for pattern in listed]),
+        "File": partial(from_file, db, project),
+    }
+    if not listed:
+        del ways["Clone one"]
+    opened = st.session_state.get("opened ways", set()) if WAY in st.session_state else set()
+    for (name, fill), tab in zip(ways.items(), st.tabs(list(ways), key=WAY, on_change="rerun"), strict=True):
+        if tab.open or name in opened:
+            opened.add(name)
+            with tab:
+                fill()
+    st.session_state["opened ways"] = opened
 
 
 def clone(db: Database, project: dict[str, Any], listed: list[Pattern]) -> None:
@@ -132,12 +140,16 @@ def offer(db: Database, project: dict[str, Any], listed: list[Pattern], asked: S
     if price and price.runs:
         st.caption(shared.plain(f"With one training seed each: {price.sentence}"))
     show_notes(preflight.notes_before(db, project["id"], looked.new))
-    with st.expander("Look at them"):
-        rows = settings.comparison(patterns.unsaved(looked.new), {}, 0)
-        st.dataframe([{n: v for n, v in row.items() if n != "trained"} for row in rows], hide_index=True)
+    folded("Look at them", f"{key}-look", look_at, looked.new)
     n = len(looked.new)
     if st.button(f"Add {n} pattern{'s' if n != 1 else ''}", key=f"{key}-add", icon=":material/add:", disabled=not n):
         save(lambda: patterns.add_all(db, project["id"], looked.new))
+
+
+def look_at(asked: Sequence[Asked]) -> None:
+    """What the patterns differ in."""
+    rows = settings.comparison(patterns.unsaved(asked), {}, 0)
+    st.dataframe([{n: v for n, v in row.items() if n != "trained"} for row in rows], hide_index=True)
 
 
 def from_file(db: Database, project: dict[str, Any]) -> None:
@@ -169,10 +181,8 @@ def from_file(db: Database, project: dict[str, Any]) -> None:
 
 
 def show_notes(notes: Sequence[preflight.Note]) -> None:
-    """Warnings as they are; what is only good to know folded together."""
-    for note in notes:
-        if note.level == "warn":
-            st.warning(shared.plain(note.text), icon=":material/lightbulb:")
-    others = [note for note in notes if note.level != "warn"]
-    if others:
-        st.info("\n\n".join(shared.plain(note.text) for note in others), icon=":material/lightbulb:")
+    """Warnings in one box, what is only good to know in another."""
+    for level, box in (("warn", st.warning), ("info", st.info)):
+        texts = [shared.plain(note.text) for note in notes if note.level == level]
+        if texts:
+            box("\n\n".join(texts), icon=":material/lightbulb:")

@@ -9,7 +9,7 @@ from pages._view import View, download, metric_choice, pictures, show
 from workbench import views
 from workbench.charting.author_chart import LEGEND, marks_chart, ours_chart, pair_names
 from workbench.findings.author import CATEGORIES, beside_ours, tally
-from workbench.findings.author_notes import notes
+from workbench.findings.author_notes import notes, spoken_of
 from workbench.sweep.marks import of_author
 
 COLUMNS = {
@@ -32,21 +32,25 @@ def the_authors_marks(view: View) -> None:
         )
         return
     st.markdown(shared.plain(tally(rows)))
-    st.caption(shared.plain(notes(view.tables, rows, given)))
+    shown = spoken_of(rows)
+    if len(shown) < len(rows) and st.toggle(f"All {len(rows)} contrasts", key="all-marks"):
+        shown = rows
     left, right = st.columns([6, 5])
     with left:
-        show_still(charted(marks_chart, rows), "author-marks")
+        show_still(charted(marks_chart, shown), "author-marks")
     with right:
-        picked = show(charted(ours_chart, rows), "author-ours")
+        picked = show(charted(ours_chart, shown), "author-ours")
     st.caption(shared.plain(f"{LEGEND} Click a point for its pictures."))
-    st.dataframe(told(rows), hide_index=True, height=250, column_config=COLUMNS)
-    clicked = shared.matching(rows, picked)
-    row = rows.iloc[0] if clicked is None else clicked
+    st.caption(shared.plain(notes(view.tables, rows, given)))
+    clicked = shared.matching(shown, picked)
+    row = shown.iloc[0] if clicked is None else clicked
     st.subheader(shared.plain(pair_names(rows.loc[[row.name]])[0]))
     st.markdown(f"**{CATEGORIES[row['category']].capitalize()}.** {shared.plain(row['sentence'])}")
     both = view.tables.runs[view.tables.runs["pattern_id"].isin([row["pattern_a"], row["pattern_b"]])]
     if len(both):
         pictures(view, "checkpoint_id", list(both["checkpoint_id"]), metric, "author-pictures")
+    with st.expander(f"All {len(rows)} contrasts in words", icon=":material/format_list_bulleted:"):
+        st.dataframe(told(rows), hide_index=True, row_height=70, column_config=COLUMNS)
     download(rows, "the-authors-marks")
 
 

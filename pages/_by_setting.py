@@ -8,7 +8,7 @@ from pages import _shared as shared
 from pages._summary import pairs_and_summary
 from pages._view import View, behind, download, metric_choice, show
 from workbench.charting.derived_chart import at_last, derived_notes, score_by_derived
-from workbench.charting.setting_chart import score_by_setting
+from workbench.charting.setting_chart import score_by_setting, setting_notes
 from workbench.findings import derived
 from workbench.findings.analysis import Tables
 from workbench.sweep import settings
@@ -39,11 +39,16 @@ def by_setting(view: View) -> None:
         )
     titles = {name: settings.field(name).title for name in names}
     titles |= {key: f"{derived.AXES[key].title} · {TOGETHER}" for key in axes}
-    if "setting" not in st.session_state and "setting" not in st.query_params:
-        st.session_state["setting"] = opens_on(view, list(titles))
+    first = list(titles).index(opens_on(view, list(titles)))
     with st.container(horizontal=True):
         chosen = st.selectbox(
-            "Setting", titles, format_func=titles.__getitem__, key="setting", bind="query-params", width=420
+            "Setting",
+            titles,
+            index=first,
+            format_func=titles.__getitem__,
+            key="setting",
+            bind="query-params",
+            width=420,
         )
         metric = metric_choice(view)
     if chosen in axes:
@@ -64,6 +69,7 @@ def opens_on(view: View, names: list[str]) -> str:
 def over_a_setting(view: View, setting: str, metric: str) -> None:
     """A point per run over the value of one setting."""
     picked = show(view.drawn(score_by_setting, setting, metric), "by-setting")
+    st.caption(shared.plain(" ".join(view.worked_out(setting_notes, setting, metric))))
     runs = [point["run_id"] for point in picked]
     last = view.tables.runs[view.tables.runs["run_id"].isin(runs)]
     behind(view, "checkpoint_id", list(last["checkpoint_id"]), metric, "setting-pictures")

@@ -6,6 +6,7 @@ from typing import Any, get_args
 import streamlit as st
 
 from pages import _shared as shared
+from pages._folded import folded
 from workbench.keeping import backup, bin, retention
 from workbench.sweep import patterns
 from workbench.words import counted, megabytes
@@ -15,25 +16,28 @@ BIN_OPEN = "bin is to be emptied"
 
 def keeping(project: dict[str, Any]) -> None:
     """Everything about keeping and deleting, folded away on Home."""
-    with st.expander("Files to keep", icon=":material/inventory_2:"):
-        rule_form(project)
-        tidy(project)
-    with st.expander("Delete", icon=":material/delete:"):
-        delete_pattern(project)
-        delete_project(project)
+    folded("Files to keep", "files to keep", files_to_keep, project, icon=":material/inventory_2:")
+    folded("Delete", "delete", deleting, project, icon=":material/delete:")
     bin_and_backup()
+
+
+def files_to_keep(project: dict[str, Any]) -> None:
+    rule_form(project)
+    tidy(project)
+
+
+def deleting(project: dict[str, Any]) -> None:
+    delete_pattern(project)
+    delete_project(project)
 
 
 def bin_and_backup() -> None:
     """What concerns the whole workspace."""
     items = bin.contents(shared.workspace(), shared.open_workbench())
     if items:
-        with st.expander(
-            f"Bin ({counted(len(items), 'thing')}, {bin.room(items)})", icon=":material/restore_from_trash:"
-        ):
-            bin_list(items)
-    with st.expander("Backup", icon=":material/save:"):
-        backup_form()
+        label = f"Bin ({counted(len(items), 'thing')}, {bin.room(items)})"
+        folded(label, "bin", bin_list, items, icon=":material/restore_from_trash:")
+    folded("Backup", "backup", backup_form, icon=":material/save:")
 
 
 # the rule

@@ -1,6 +1,6 @@
 """What to train next: each suggestion with its reason, cost and a button; where all is learned, that it is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,8 @@ import streamlit as st
 from sqlite_utils import Database
 
 from pages import _shared as shared
+from pages._drawn import worked_out
+from pages._folded import folded
 from workbench import views
 from workbench.findings import suggest, suggest_words, two_by_two
 from workbench.findings.analysis import Tables
@@ -31,7 +33,7 @@ def next_runs(db: Database, project: dict[str, Any], tables: Tables) -> None:
         return
     if trouble := st.session_state.pop(TROUBLE, None):
         st.error(shared.plain(trouble))
-    state = suggest.state(db, project["id"])
+    state = str(suggest.state(db, project["id"]))  # one text is hashed at once, a long tuple part by part
     home, revision = str(shared.workspace().home), views.revision(db)
     advice = _advice(home, project["id"], revision, state, tables)
     if advice.leader is None:
@@ -41,42 +43,45 @@ def next_runs(db: Database, project: dict[str, Any], tables: Tables) -> None:
     if not advice.suggestions:
         st.info(shared.plain(suggest_words.stop(advice, tables.labels)), icon=":material/flag:")
     for number, suggestion in enumerate(advice.suggestions[:SHOWN]):
-        offer(project["id"], advice, suggestion, number, tables)
-    later = advice.suggestions[SHOWN:]
-    how = suggest_words.reckoned(advice, tables.labels) if advice.suggestions else ""
-    if later or how:
-        with st.expander(f"{len(later)} more, and how this is reckoned" if later else "How this is reckoned"):
-            for number, suggestion in enumerate(later, SHOWN):
-                offer(project["id"], advice, suggestion, number, tables)
-            st.caption(shared.plain(how))
+        offer(project["id"], advice, suggestion, number, tables.labels)
+    if advice.suggestions:
+        more = len(advice.suggestions) - SHOWN
+        label = f"{more} more, and how this is reckoned" if more > 0 else "How this is reckoned"
+        folded(label, "more to train", the_others, project["id"], advice, tables.labels)
+
+
+def the_others(project_id: int, advice: Advice, labels: Mapping[int, str]) -> None:
+    """What else could be trained, and where all these figures come from."""
+    pressed = [
+        offer(project_id, advice, suggestion, number, labels)
+        for number, suggestion in enumerate(advice.suggestions[SHOWN:], SHOWN)
+    ]
+    st.caption(shared.plain(suggest_words.reckoned(advice, labels)))
+    if any(pressed):
+        st.rerun()  # what was queued is said above, outside of what is folded here
 
 
 def interplay(db: Database, project: dict[str, Any], tables: Tables) -> None:
     """Which settings depend on each other, where all four combinations of two were trained here."""
     if not views.made_elsewhere(db, project):
-        home, revision = str(shared.workspace().home), views.revision(db)
-        depend_on_each_other(_interplays(home, project["id"], revision, tables))
+        metric = tables.main_metric
+        depend_on_each_other(worked_out(db, project["id"], two_by_two.interplays, metric))
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
-def _advice(home: str, project_id: int, revision: int, state: Sequence[tuple[int, str]], _tables: Tables) -> Advice:
+def _advice(home: str, project_id: int, revision: int, state: str, _tables: Tables) -> Advice:
     return suggest.advice(Workspace(Path(home)).open(), project_id, _tables)
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
-def _interplays(home: str, project_id: int, revision: int, _tables: Tables) -> list[Interplay]:
-    return two_by_two.interplays(_tables, _tables.main_metric)
-
-
-def offer(project_id: int, advice: Advice, suggestion: Suggestion, number: int, tables: Tables) -> None:
-    """One suggestion: what, why, what it costs, how much may come of it; and the button."""
+def offer(project_id: int, advice: Advice, suggestion: Suggestion, number: int, labels: Mapping[int, str]) -> bool:
+    """One suggestion: what, why, what it costs, how much may come of it; and the button, and whether it was pressed."""
     with st.container(border=True):
         words, go = st.columns([5, 1], vertical_alignment="center")
         words.markdown(f"**{shared.plain(suggest_words.title(suggestion))}**")
         about = f"{suggest_words.price(suggestion)} {suggest_words.learned(advice, suggestion)}"
         words.markdown(shared.plain(about))
-        words.caption(shared.plain(suggest_words.reason(advice, suggestion, tables.labels)))
-        go.button(
+        words.caption(shared.plain(suggest_words.reason(advice, suggestion, labels)))
+        return go.button(
             "Queue this",
             key=f"suggestion-{number}",
             icon=":material/playlist_add:",
@@ -118,9 +123,10 @@ def depend_on_each_other(found: Sequence[Interplay]) -> None:
         return
     st.markdown(f"**{two_by_two.ASKED}**")
     st.caption(two_by_two.ONLY_WHERE)
-    for each in found[: two_by_two.SHOWN]:
-        st.markdown(f"- {shared.plain(each.sentence)}")
+    sentences(found[: two_by_two.SHOWN])
     if len(found) > two_by_two.SHOWN:
-        with st.expander(f"{len(found) - two_by_two.SHOWN} more"):
-            for each in found[two_by_two.SHOWN :]:
-                st.markdown(f"- {shared.plain(each.sentence)}")
+        folded(f"{len(found) - two_by_two.SHOWN} more", "more interplays", sentences, found[two_by_two.SHOWN :])
+
+
+def sentences(found: Sequence[Interplay]) -> None:
+    st.markdown("\n".join(f"- {shared.plain(each.sentence)}" for each in found))

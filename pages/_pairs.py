@@ -10,9 +10,11 @@ from pages._summary import blocks, pairs_and_summary
 from pages._view import View, download, metric_choice, pictures, show
 from workbench.charting.contrast_chart import contrast_chart
 from workbench.findings.contrast import shared_runs
+from workbench.findings.summary import telling
 from workbench.findings.verdicts import CLAIMS, exploratory
 
 LINES = 4  # of a block, before the others fold away
+MOST = 24  # rows of the chart that can be taken in at once
 
 
 def only_one_differs(view: View) -> None:
@@ -37,18 +39,30 @@ def only_one_differs(view: View) -> None:
 
 
 def chosen_rows(rows: pd.DataFrame) -> pd.DataFrame:
-    """All pairs, or of a setting with many values those with the value that most pairs share."""
-    later = rows[~rows["shown_first"].astype(bool)]
-    if later.empty:
+    """All pairs where they are few; of many the MOST that say most, and the others a click away.
+
+    In between: of a setting with many values the pairs with the value that most pairs share.
+    """
+    if len(rows) <= MOST:
         return rows
-    names = " and ".join(later["group"].unique())
-    claims = int(later["wording"].isin(CLAIMS).sum())
-    label = f"All {len(rows)} pairs"
-    about = (
-        f"{len(later)} more, of {names}, of two values that are not the usual one; {claims} of these seem to matter. "
-        "All pairs are judged together either way."
+    early = rows[rows["shown_first"].astype(bool)]
+    most = telling(rows, MOST, fill=True)
+    choices = {f"The {len(most)} that say most": most, f"{len(early)} with the usual value": early}
+    choices[f"All {len(rows)} pairs"] = rows
+    if len(early) in (len(most), len(rows)):
+        del choices[f"{len(early)} with the usual value"]
+    claims = rows["wording"].isin(CLAIMS)
+    about = f"{int(claims.sum())} of all {len(rows)} seem to matter, {int(claims[most.index].sum())} of these here. "
+    shown = st.segmented_control(
+        "Pairs",
+        list(choices),
+        default=next(iter(choices)),
+        key="pairs-shown",
+        required=True,
+        help=f"{about}All pairs are judged together either way.",
+        label_visibility="collapsed",
     )
-    return rows if st.toggle(label, key="all-pairs", help=shared.plain(about)) else rows.drop(index=later.index)
+    return choices.get(str(shown), most)
 
 
 def first_of(rows: pd.DataFrame) -> pd.Series:

@@ -1,5 +1,8 @@
 """Eye and judge: do people and the automatic judges see the same, which judge follows the eye, where do they part."""
 
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,7 +15,7 @@ from pages._drawn import charted, show
 from pages._people_found import clicked
 from pages._pictures import picture_grid
 from workbench import views
-from workbench.charting.people_chart import correlation_words, people_chart
+from workbench.charting.people_chart import correlation_words, people_chart, signs
 from workbench.findings.analysis import Tables
 from workbench.findings.metrics import METRICS
 from workbench.findings.preview_table import marks_of
@@ -21,39 +24,64 @@ from workbench.people.eye_and_judge import Ahead, Tracking
 from workbench.pictures.eye_grid import eye_grid
 from workbench.sweep import settings
 from workbench.words import counted
+from workbench.workspace import Workspace
 
 Row = dict[str, Any]
 
 SHOWN = 5  # pictures on each side
 FIRST = 8  # rows of a table before it is asked for more
+UNFOLDED = 16  # patterns in a legend that needs no click
+SIGNS = """
+<style>
+.signs {display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 190px), 1fr)); gap: 2px 14px;}
+.signs span {font-size: .8rem; overflow-wrap: anywhere; padding-left: 1.3em; text-indent: -1.3em;}
+.signs b {display: inline-block; width: 1.3em; text-indent: 0;}
+details:has(> .signs) summary {font-size: .85rem; opacity: .8; cursor: pointer; padding-bottom: 4px;}
+</style>
+"""
 
 
 def eye_and_judge(db: Database, project: Row, tables: Tables, rater: str | None, controls: DeltaGenerator) -> None:
     """Every comparison of people's marks with the judges' scores. ``controls``: where the choice of a judge stands."""
-    previews = marks_of(db, project["id"], tables.previews, rater)
     asked = (str(shared.workspace().home), project["id"], views.revision(db), rater)
-    tracked = _trackings(*asked, previews)
+    seen = _marked(*asked, tables.previews)
+    tracked = _trackings(*asked, seen)
     if not tracked:
-        nothing_to_compare(project, previews)
+        nothing_to_compare(project, seen)
     one = choose_judge(tracked, controls)
     held = shared.hidden(db, project)
-    rows = compare.seen_by_both(previews, one.human, one.judge, within_prompts=True)
-    patterns = compare.by_group(rows, rows["label"].astype(str))
+    rows = compare.seen_by_both(seen, one.human, one.judge, within_prompts=True)
+    ranked = rows if one.over_all is None else compare.seen_by_both(seen, one.human, one.judge)
+    patterns = _patterns(*asked, one.human, one.judge, rows)
     st.subheader(shared.plain(compare.in_short(one, patterns)))
-    scatter(db, project, tables, previews, one, held)
-    where_they_part(db, project, tables, previews, one, held)
+    scatter(db, project, tables, ranked, one, held)
+    where_they_part(db, project, tables, ranked, one, held)
     by_group(tables, rows, patterns)
-    which_judge(tracked, _ahead(*asked, previews))
+    which_judge(tracked, _ahead(*asked, seen))
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def _trackings(home: str, project_id: int, revision: int, rater: str | None, _previews: pd.DataFrame) -> list[Tracking]:
-    return compare.trackings(_previews)
+def _marked(home: str, project_id: int, revision: int, rater: str | None, _previews: pd.DataFrame) -> pd.DataFrame:
+    """The pictures of LoRAs that people, or one rater, gave a mark: few of many."""
+    found = marks_of(Workspace(Path(home)).open(), project_id, _previews, rater)
+    return found[~found["is_base"] & found[list(compare.JUDGES)].notna().any(axis=1)]
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def _ahead(home: str, project_id: int, revision: int, rater: str | None, _previews: pd.DataFrame) -> list[Ahead]:
-    return compare.ahead(_previews)
+def _trackings(home: str, project_id: int, revision: int, rater: str | None, _seen: pd.DataFrame) -> list[Tracking]:
+    return compare.trackings(_seen)
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _ahead(home: str, project_id: int, revision: int, rater: str | None, _seen: pd.DataFrame) -> list[Ahead]:
+    return compare.ahead(_seen)
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _patterns(
+    home: str, project_id: int, revision: int, rater: str | None, human: str, judge: str, _rows: pd.DataFrame
+) -> pd.DataFrame:
+    return compare.by_group(_rows, _rows["label"].astype(str))
 
 
 def nothing_to_compare(project: Row, previews: pd.DataFrame) -> None:
@@ -80,9 +108,8 @@ def choose_judge(tracked: list[Tracking], controls: DeltaGenerator) -> Tracking:
     return tracked[list(names).index(str(chosen))]
 
 
-def scatter(db: Database, project: Row, tables: Tables, previews: pd.DataFrame, one: Tracking, held: set[str]) -> None:
+def scatter(db: Database, project: Row, tables: Tables, rows: pd.DataFrame, one: Tracking, held: set[str]) -> None:
     """A point per rated picture; a click shows it."""
-    rows = compare.seen_by_both(previews, one.human, one.judge, within_prompts=one.over_all is None)
     shown = rows[~rows["token"].isin(list(held))]
     sure = one.over_all or one.within
     picked = []
@@ -90,14 +117,27 @@ def scatter(db: Database, project: Row, tables: Tables, previews: pd.DataFrame, 
         metric, labels = compare.metric_of(one.judge, tables), list(tables.labels.values())
         chart = charted(people_chart, shown, metric, labels, one.human)
         picked = [point["preview_id"] for point in show(chart, f"people-{one.judge}")]
+        legend(signs(labels, set(shown["label"])))
     st.markdown(shared.plain(correlation_words(sure, within_prompts=one.over_all is None)))
     if len(shown) < len(rows):
         st.caption(f"{counted(len(rows) - len(shown), 'picture')} not drawn here: you have yet to rate them.")
     if picked:
         chosen = shown[shown["preview_id"].isin(picked)]
+        shared.shown_by_name(db, project, chosen["token"])
         tiles(db, project, tables, chosen, one, "the chosen picture", "people-picked")
     elif len(shown):
         st.caption("Click a point to see its picture.")
+
+
+def legend(known: Sequence[tuple[str, str, str]]) -> None:
+    """Which sign is which pattern, in as many columns as fit; folded where there are many. ``known``: of ``signs``."""
+    lines = "".join(
+        f'<span><b style="color: {colour}">{sign}</b> {escape(label)}</span>' for label, sign, colour in known
+    )
+    listed = f'<div class="signs">{lines}</div>'
+    if len(known) > UNFOLDED:
+        listed = f"<details><summary>The signs of {counted(len(known), 'pattern')}</summary>{listed}</details>"
+    st.html(f"{SIGNS}{listed}")
 
 
 def which_judge(tracked: list[Tracking], ahead: list[Ahead]) -> None:
@@ -128,16 +168,16 @@ def which_judge(tracked: list[Tracking], ahead: list[Ahead]) -> None:
 
 
 def where_they_part(
-    db: Database, project: Row, tables: Tables, previews: pd.DataFrame, one: Tracking, held: set[str]
+    db: Database, project: Row, tables: Tables, rows: pd.DataFrame, one: Tracking, held: set[str]
 ) -> None:
     """The pictures that people put far above the judge, and far below."""
     st.subheader("Where they part most")
-    rows = compare.seen_by_both(previews, one.human, one.judge, within_prompts=one.over_all is None)
     above, below = compare.furthest(rows, SHOWN, list(held))
     if rows["token"].isin(list(held)).all():
         st.caption("These pictures wait to be rated by you: they are shown here afterwards.")
     elif above.empty and below.empty:
         st.caption("Nowhere: both put these pictures into the same order.")
+    shared.shown_by_name(db, project, [*above["token"], *below["token"]])
     if len(above):
         tiles(db, project, tables, above, one, "people place it higher", "people-above")
     if len(below):
@@ -146,7 +186,6 @@ def where_they_part(
 
 def tiles(db: Database, project: Row, tables: Tables, rows: pd.DataFrame, one: Tracking, head: str, key: str) -> None:
     """Pictures over their nearest reference photos; a click opens one."""
-    shared.shown_by_name(db, project, rows["token"])
     grid = eye_grid(rows, compare.metric_of(one.judge, tables), shared.reference(db, project), head, one.human)
     clicked(tables, picture_grid(grid, 128, None, key), db)
 

@@ -25,7 +25,7 @@ const leftWords = (seconds) => (seconds < 50 ? "less than a minute left" : `abou
 const rating = (root, data, leave) => {
   const pictures = ahead(), keys = [];
   let state = null, item = null, view = null, flags = [], shown = [], sources = [];
-  let busy = true, holding = false, shownAt = 0, over = false, close = false, near = false, ended = false, longest = "";
+  let busy = true, holding = false, refused = 0, shownAt = 0, over = false, close = false, near = false, ended = false, longest = "";
 
   // the frame of the component
   const part = (name, tag = "div") => { const made = node(tag, name); root.append(made); return made; };
@@ -50,13 +50,19 @@ const rating = (root, data, leave) => {
   const say = (text, kind = "") => { told.className = `told ${kind}`; told.textContent = text; };
 
   // answers
+  const held = node("span"); // beside the trouble: what was pressed meanwhile and doesn't count
   const line = wire(data.sitting, (why, saving) => {
     holding = true;
     root.classList.add("holding");
     say(`${saving ? "Not saved yet" : "No pictures yet"}: trying again. ${why} ${saving ? "Keys count again when it is." : ""}`, "trouble");
-    told.append(keyed("Try now", "", "Try to save it at once", () => line.now()));
+    told.append(held, keyed("Try now", "", "Try to save it at once", () => line.now()));
   });
-  const settled = () => { holding = false; root.classList.remove("holding"); };
+  const settled = () => { holding = false; refused = 0; held.textContent = ""; root.classList.remove("holding"); };
+  const refuse = (what) => {
+    refused += 1;
+    held.textContent = ` ${what} was not taken${refused > 1 ? ` (${refused} so far)` : ""}: press it again when the next picture is there.`;
+    heard.textContent = `Not saved yet: ${what.toLowerCase()} was not taken.`;
+  };
   const send = async (payload, kept = false) => {
     busy = true;
     root.classList.add("busy");
@@ -241,6 +247,7 @@ const rating = (root, data, leave) => {
       return stage;
     },
     button: (text, title, act, key) => keyed(text, key, title, (event) => {
+      if (holding) refuse("That click");
       if (busy || (event.detail > 1 && performance.now() - shownAt < SOON)) return; // a double click answers once
       act(event);
     }),
@@ -276,7 +283,7 @@ const rating = (root, data, leave) => {
     event.preventDefault();
     event.stopPropagation();
     if (event.repeat || over || !item) return;
-    if (holding) { heard.textContent = "Not saved yet: this key was not taken."; return; }
+    if (holding) { refuse("That key"); return; }
     keys.push(plainKey(event));
     drain();
   };

@@ -30,8 +30,9 @@ def downloads(db: Database, project: dict[str, Any], elsewhere: bool) -> None:
 
     with st.expander("Report: keep it, or pass it on", icon=":material/summarize:"):
         st.markdown(
-            "The report is one file for a browser: verdicts, charts, pictures, every setting, and how it was measured. "
-            "It fetches nothing. The figures are all tables as CSV and JSON. The picture shows the best row beside the "
+            "The report is one file for a browser: what helped, how sure that is and what to train next, then every "
+            "pair, the ranking, time against score, pictures, every setting, and how it was measured. It fetches "
+            "nothing. The figures are all tables as CSV and JSON. The picture shows the best row beside the "
             "base row."
         )
         photos = st.toggle(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -76,5 +77,10 @@ def behind(view: View, column: str, values: list[Any], metric: str, key: str) ->
 def download(table: pd.DataFrame, name: str) -> None:
     """A button for the figures of a chart."""
     st.download_button(
-        "Download as CSV", table.to_csv(index=False), f"{name}.csv", "text/csv", icon=":material/download:"
+        "Download as CSV",
+        partial(table.to_csv, index=False),  # made when it is asked for
+        f"{name}.csv",
+        "text/csv",
+        icon=":material/download:",
+        on_click="ignore",
     )

@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from pages import _shared as shared
+from pages._drawn import worked_out
 from pages._pictures import compare_pictures, picture_grid, show_preview
 from workbench import views
 from workbench.pictures import compare, contact_sheet, gallery
@@ -59,23 +60,24 @@ def every_checkpoint() -> None:
 
 def one_picture() -> None:
     """All patterns in one picture, to look at and to keep."""
-    seeds = choose_seeds() or list(plan.seeds)
-    held = frozenset(shared.held_back(db, project, "reveal", contact_sheet.tokens(tables, plan, seeds)))
-    picture = _sheet(str(shared.workspace().home), views.revision(db), project, tuple(sorted(seeds)), held)
-    st.image(picture, output_format="PNG", width="stretch")
-    st.download_button(
-        "Download the picture", picture, f"{project['name']}.png", "image/png", icon=":material/download:"
-    )
+    seeds = tuple(sorted(choose_seeds() or plan.seeds))
+    shown = worked_out(db, project["id"], contact_sheet.tokens, plan, seeds)
+    held = ",".join(sorted(shared.held_back(db, project, "reveal", shown)))
+    sheet, full = _sheet(str(shared.workspace().home), views.revision(db), project, seeds, held)
+    st.image(sheet, output_format="JPEG", width="stretch")
+    st.download_button("Download the picture", full, f"{project['name']}.png", "image/png", icon=":material/download:")
     st.caption(
         "The last checkpoint of every pattern, of its first training seed. The symbol at the picture's corner shows it "
         "as large as the window."
     )
 
 
-@st.cache_data(max_entries=4, show_spinner="Drawing ...")
-def _sheet(home: str, revision: int, project: dict[str, Any], seeds: tuple[int, ...], held: frozenset[str]) -> bytes:
-    sheet = contact_sheet.sheet_of(shared.workspace(), db, project, tables, seeds, held)
-    return contact_sheet.png(contact_sheet.draw(sheet))
+@st.cache_resource(max_entries=4, show_spinner="Drawing ...")
+def _sheet(home: str, revision: int, project: dict[str, Any], seeds: tuple[int, ...], held: str) -> tuple[bytes, bytes]:
+    """The sheet as the page shows it, which Streamlit would else make anew at each click, and in full to be kept."""
+    made = contact_sheet.sheet_of(shared.workspace(), db, project, tables, seeds, frozenset(held.split(",")))
+    picture = contact_sheet.draw(made)
+    return contact_sheet.jpeg(picture, contact_sheet.PAGE_PX), contact_sheet.png(picture)
 
 
 def two() -> None:

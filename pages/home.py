@@ -8,6 +8,7 @@ from sqlite_utils import Database
 from pages import _shared as shared
 from pages._copies import copied_photos
 from pages._drawn import charted, show_still, worked_out
+from pages._folded import folded
 from pages._keep import bin_and_backup, keeping
 from pages._map import answer_in_map
 from pages._next_runs import interplay, next_runs
@@ -101,7 +102,7 @@ def the_answer(db: Database, project: dict[str, Any]) -> None:
     if tables.previews.empty:
         return
     st.subheader("Photos that it copies")
-    copied_photos(db, project, tables, flagged_only=True)
+    copied_photos(db, project, flagged_only=True)
     if st.button("All pairs, and who judges", icon=":material/scoreboard:"):
         shared.go("scores")
 
@@ -193,6 +194,13 @@ def have_pictures(primary: bool) -> None:
         shared.go("made_elsewhere")
 
 
+def another_project() -> None:
+    """The ways to begin, beside a project that is there."""
+    have_pictures(primary=False)
+    new_project(primary=False)
+    demo_button()
+
+
 db = shared.open_workbench()
 if not views.projects(db):
     welcome()
@@ -231,8 +239,5 @@ else:
     interplay(db, project, shared.tables(db, project["id"]))
 downloads(db, project, views.made_elsewhere(db, project))
 failures([run for run in views.runs(db, project["id"]) if run["status"] == "failed"])
-with st.expander("New project", icon=":material/add:"):
-    have_pictures(primary=False)
-    new_project(primary=False)
-    demo_button()
+folded("New project", "new project", another_project, icon=":material/add:")
 keeping(project)

@@ -4,11 +4,13 @@ import streamlit as st
 
 from pages import _shared as shared
 from pages._add_patterns import add_patterns, show_notes
+from pages._folded import folded
 from pages._pictures import fact_table
 from workbench import views
 from workbench.bases import NO_BASE
 from workbench.running import device, queue
 from workbench.sweep import cost, patterns, preflight, settings
+from workbench.sweep.patterns import Pattern
 
 SEEDS = range(1, 9)
 SEEDS_HELP = "Each seed is a training of its own. Two or more for each pattern tell what chance alone makes."
@@ -66,15 +68,20 @@ def queue_form(chosen: list[int]) -> None:
             shared.go("queue")
 
 
-def answered() -> None:
+def answered(listed: list[Pattern]) -> None:
     """What the sweep will be able to say about each setting that varies, and what it lacks."""
     labels = {pattern.pattern_id: pattern.label for pattern in listed}
-    for answer in preflight.answers(listed, device.known_precisions(db)):
-        icon = ":material/check:" if answer.pairs else ":material/close:"
-        st.markdown(f"{icon} {shared.plain(preflight.answer_sentence(answer, labels))}")
-    st.markdown(
-        f":material/casino: {shared.plain(preflight.chance_sentence(len(st.session_state.get('seeds') or [])))}"
-    )
+    lines = [
+        f"{':material/check:' if answer.pairs else ':material/close:'} "
+        f"{shared.plain(preflight.answer_sentence(answer, labels))}"
+        for answer in preflight.answers(listed, device.known_precisions(shared.open_workbench()))
+    ]
+    chance = preflight.chance_sentence(len(st.session_state.get("seeds") or []))
+    st.markdown("\n\n".join([*lines, f":material/casino: {shared.plain(chance)}"]))
+
+
+def every_setting(pattern: Pattern) -> None:
+    fact_table(settings.lines(pattern.config.model_dump(), pattern.unknown))
 
 
 st.title("Patterns")
@@ -86,7 +93,7 @@ if "patterns said" in st.session_state:
     st.success(shared.plain(st.session_state.pop("patterns said")), icon=":material/check:")
 if not listed:
     st.markdown("A pattern is a set of training settings. The first one is the baseline of the others.")
-    add_patterns(db, project, listed, n_photos)
+    add_patterns(project, listed, n_photos)
     st.stop()
 
 chosen = table()
@@ -95,9 +102,13 @@ if any(pattern.origin is None for pattern in listed):
     queue_form(chosen)
     show_notes(preflight.notes(db, project["id"]))
 if len(listed) > 1:
-    with st.expander("What this sweep will answer, and what not", icon=":material/help:"):
-        answered()
-with st.expander(f"Every setting of {shared.plain(listed[0].label)}", icon=":material/list:"):
-    fact_table(settings.lines(listed[0].config.model_dump(), listed[0].unknown))
+    folded("What this sweep will answer, and what not", "answers", answered, listed, icon=":material/help:")
+folded(
+    f"Every setting of {shared.plain(listed[0].label)}",
+    "every setting",
+    every_setting,
+    listed[0],
+    icon=":material/list:",
+)
 st.subheader("Add patterns")
-add_patterns(db, project, listed, n_photos)
+add_patterns(project, listed, n_photos)

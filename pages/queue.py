@@ -3,6 +3,7 @@
 import contextlib
 from typing import Any
 
+import numpy as np
 import streamlit as st
 from sqlite_utils import Database
 
@@ -156,7 +157,7 @@ def detail(run: dict[str, Any]) -> None:
     loss, log = st.columns(2)
     with loss:
         if points:
-            show_still(charted(loss_curve, points), f"loss-{run['id']}", 280)
+            show_still(charted(loss_curve, np.array(points)), f"loss-{run['id']}", 280)
         else:
             st.caption("No loss yet.")
     with log:

@@ -4,12 +4,14 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from pages import _shared as shared
 from pages._checkpoints import checkpoint_measurements
 from pages._drawn import charted, show_still
 from pages._pictures import picture_grid, show_preview
+from pages._plain_table import plain_table
 from pages._settings import one_change
 from workbench import sentences, views
 from workbench.charting.loss_curve import loss_curve
@@ -194,13 +196,13 @@ pictures()
 points = run_log.losses(ws, run["id"])
 if points:
     st.subheader("Loss")
-    show_still(charted(loss_curve, points), "loss", 300)
+    show_still(charted(loss_curve, np.array(points)), "loss", 300)
 checkpoint_measurements(db, run["id"])
 checkpoints()
 st.subheader("Settings")
 known, unknown = views.known_settings(run, config), views.unknown_settings(run)
 if known:
-    st.dataframe(known, hide_index=True, height="content")
+    plain_table(known)
 if unknown:
     st.markdown(f"**Not known ({len(unknown)}):** {', '.join(settings.field(name).label for name in unknown)}.")
 delete()

@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages import _shared as shared
 from pages._copies import copied_photos
+from pages._drawn import worked_out
 from pages._pictures import fact_table
 from pages._second_judge import choose_second, where_they_disagree
 from workbench import views
@@ -13,6 +14,9 @@ from workbench.findings.metrics import METRICS
 from workbench.plans.plan import plan_of
 from workbench.rating import revealing
 from workbench.scores import judge_facts
+
+ROW_PX, HEAD_PX = 72, 36  # of the table with pictures
+MOST_ROWS = 8  # a longer one scrolls
 
 
 def who_judges() -> None:
@@ -58,18 +62,24 @@ def second() -> None:
 
 def looks(held: set[str]) -> None:
     """Drift, diversity and skin per checkpoint, with a picture each."""
-    rows = views.look_rows(tables, held)
+    rows = views.pictured(worked_out(db, project["id"], views.look_rows), held)
     if not rows:
         st.caption("Not measured yet: it comes with the scores. What is held against the base row needs one.")
         return
     columns: dict[str, Any] = {"picture": st.column_config.ImageColumn("", width=72)}
     meanings = {METRICS[key].label: METRICS[key].meaning for key in views.LOOK if key in METRICS}
     columns |= {label: st.column_config.TextColumn(help=text) for label, text in meanings.items()}
-    st.dataframe(rows, hide_index=True, column_config=columns, row_height=72, height="content")
+    st.dataframe(
+        rows,
+        hide_index=True,
+        column_config=columns,
+        row_height=ROW_PX,
+        height="content" if len(rows) <= MOST_ROWS else HEAD_PX + MOST_ROWS * ROW_PX,
+    )
     st.caption(f"Means at LoRA strength {plan_of(db, project['id']).main_strength:g}.")
+    told = {label: text for label, text in meanings.items() if label in rows[0]}
     with st.expander("What these say", icon=":material/help:"):
-        told = [f"- **{label}** {shared.plain(meanings[label])}" for label in meanings if label in rows[0]]
-        st.markdown("\n".join(told))
+        st.markdown("\n".join(f"- **{label}** {shared.plain(text)}" for label, text in told.items()))
 
 
 st.title("Scores")
@@ -81,7 +91,7 @@ who_judges()
 if tables.previews.empty:
     shared.nothing_yet("No pictures yet, so there is nothing to judge.", "queue", "See the queue")
 st.subheader("Copies of training photos")
-copied_photos(db, project, tables)
+copied_photos(db, project)
 st.subheader("A second judge of faces")
 second()
 st.subheader("What else changes in the pictures")

@@ -9,22 +9,28 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from filled_rows import (
+    NOUN,
+    SIDE,
+    TRIGGER,
+    add_calibration,
+    add_checkpoint,
+    add_judges,
+    add_photos,
+    add_preview,
+    raw_of,
+)
 from PIL import Image, ImageDraw, ImageFilter
 from sqlite_utils import Database
 
 from db import library, now, ratings, results, runs
 from trainer.config import TrainConfig
 from trainer.effective import effective
-from workbench.judges import JudgeInfo, clip_judge_info, face_judge_info
 from workbench.plans.plan import EvalPlan, Prompt
 from workbench.projects import add_project
 from workbench.running.device import DeviceInfo
 from workbench.sweep import patterns
 from workbench.workspace import Workspace
-
-TRIGGER, NOUN = "zwx", "woman"
-REAL, STRANGERS = 0.82, 0.02  # raw cosines: 100 and 0 on the likeness scale
-SIDE = 64  # px
 
 PLAN = EvalPlan(
     prompts=(
@@ -97,20 +103,6 @@ def of_preview_seed(seed: int, plan: EvalPlan) -> float:
     return OF_PREVIEW_SEED if place == 0 else -OF_PREVIEW_SEED if place == 1 else 0.0
 
 
-def add_calibration(db: Database, face: int, dataset_id: int) -> int:
-    """The ends of the likeness scale as that judge sees them."""
-    return results.add_calibration(
-        db,
-        judge_id=face,
-        dataset_id=dataset_id,
-        size_px=SIDE,
-        estimator="mean_of_pairs",
-        real=REAL,
-        strangers=STRANGERS,
-        counts=json.dumps({"train": 6, "reference": 3, "strangers": 20}),
-    )
-
-
 def fill(home: Path, plan: EvalPlan = PLAN, rated: bool = True) -> Filled:
     """3 patterns x 2 seeds x 2 checkpoints, all previews and scores, some ratings, and a base row.
 
@@ -160,40 +152,22 @@ def add_dataset(ws: Workspace, db: Database, project_id: int) -> int:
     """Six training photos and three reference photos of the drawn subject."""
     folder = ws.home / "photos" / "1"
     folder.mkdir(parents=True, exist_ok=True)
-    rows = []
+    photos = []
     for position in range(9):
         file = folder / f"{position:03d}.png"
         draw_portrait(100.0, background=position, seed=position).resize((256, 256)).save(file)
-        rows.append(
+        photos.append(
             {
-                "position": position,
                 "name": f"photo {position}.jpg",
                 "file": ws.relative(file),
                 "sha256": f"{position:064x}",
                 "caption": f"photo of {TRIGGER} {NOUN}, background {position}",
-                "side": "train" if position < 6 else "reference",
                 "width": 1024,
                 "height": 768,
-                "crop": "face",
                 "face_px": 120.0,
-                "duplicate_group": None,
             }
         )
-    return library.add_dataset(
-        db, project_id, hash="filled", trigger_word=TRIGGER, class_noun=NOUN, size_px=None, photos=rows
-    )
-
-
-def add_judges(db: Database) -> tuple[int, int]:
-    """The judges under which the scores are stored: those that the project names."""
-    face, clip = face_judge_info("embedded"), clip_judge_info("embedded")
-    assert face is not None and clip is not None  # the embedded judges are part of the repository
-    return add_judge(db, face), add_judge(db, clip)
-
-
-def add_judge(db: Database, info: JudgeInfo) -> int:
-    about = {name: getattr(info, name) for name in ("kind", "name", "version", "licence", "world")}
-    return results.add_judge(db, info.key, **about)
+    return add_photos(db, project_id, "filled", photos, n_train=6)
 
 
 def add_run(filled: Filled, plan: EvalPlan, pattern: int, train_seed: int) -> int:
@@ -208,18 +182,7 @@ def add_run(filled: Filled, plan: EvalPlan, pattern: int, train_seed: int) -> in
     for updates in UPDATES:
         file = folder / f"lora-{updates:06d}.safetensors"
         file.write_bytes(bytes(1000))
-        checkpoint = runs.add_checkpoint(
-            db,
-            run_id,
-            updates=updates,
-            images_seen=updates * 4,
-            epoch=updates / 12,
-            file=filled.ws.relative(file),
-            sha256=f"{run_id:032x}{updates:032x}",
-            bytes=1000,
-            proof=json.dumps({"modules": 192, "same_output": True}),
-            is_last=int(updates == UPDATES[-1]),
-        )
+        checkpoint = add_checkpoint(db, run_id, updates, UPDATES[-1], file=filled.ws.relative(file))
         add_previews(filled, plan, checkpoint, pattern, train_seed, updates)
     write_losses(folder)
     filled.ws.run_log(run_id).write_text("starting\ntraining\ndone\n", encoding="utf-8")
@@ -252,25 +215,8 @@ def add_previews(
         )
         picture.save(folder / f"{token}.png")
         picture.save(folder / f"{token}.webp", quality=90)
-        preview_id = results.add_preview(
-            filled.db,
-            token=token,
-            plan_id=filled.plan_id,
-            checkpoint_id=checkpoint,
-            base_model="embedded",
-            clip_skip=1,
-            prompt=prompt,
-            seed=seed,
-            strength=strength,
-            project_id=filled.project_id,
-            text=plan.text(prompt, TRIGGER, NOUN),
-            file=filled.ws.relative(folder / f"{token}.png"),
-            thumb=filled.ws.relative(folder / f"{token}.webp"),
-            size_px=SIDE,
-            status=status,
-            seconds=0.5,
-        )
-        assert preview_id is not None
+        cell = (prompt, seed, strength)
+        preview_id = add_preview(filled, plan, checkpoint, cell, token, status=status)
         scored = value if status == "ok" and face == "ok" else None
         adherence = CLIP_BASE_ROW if checkpoint is None else clip(pattern, train_seed, prompt)
         add_scores(filled, preview_id, scored, status if status != "ok" else face, adherence)
@@ -285,7 +231,7 @@ def broken_cell(pattern: int, train_seed: int, updates: int, prompt: int, seed: 
 
 def add_scores(filled: Filled, preview_id: int, value: float | None, face: str, adherence: float) -> None:
     """The likeness (on the subject's scale; None = no value, for the reason ``face``) and the CLIP score."""
-    raw = None if value is None else STRANGERS + (REAL - STRANGERS) * value / 100
+    raw = raw_of(value)
     broken = face in ("black", "flat", "non_finite")
     rows = [
         {

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from filled import SIDE, Filled, add_calibration, add_dataset, add_judges, add_scores, draw_portrait
+from filled import Filled, add_dataset, add_scores, draw_portrait
+from filled_rows import add_calibration, add_judges, add_preview
 from sqlite_utils import Database
 
 from db import results, runs
@@ -112,25 +113,7 @@ def add_picture(
     picture = draw_portrait(value or 0.0, background=prompt, seed=seed, face=value is not None)
     picture.save(folder / f"{token}.png")
     picture.save(folder / f"{token}.webp", quality=90)
-    preview_id = results.add_preview(
-        filled.db,
-        token=token,
-        plan_id=filled.plan_id,
-        checkpoint_id=checkpoint,
-        base_model=BASE,
-        clip_skip=1,
-        prompt=prompt,
-        seed=seed,
-        strength=strength,
-        project_id=filled.project_id,
-        text=plan.text(prompt, "zwx", "woman"),
-        file=filled.ws.relative(folder / f"{token}.png"),
-        thumb=filled.ws.relative(folder / f"{token}.webp"),
-        size_px=SIDE,
-        status="ok",
-        seconds=0.0,
-    )
-    assert preview_id is not None
+    preview_id = add_preview(filled, plan, checkpoint, cell, token, seconds=0.0)
     adherence = 0.3 - 0.02 * (strength - 0.6) - 0.01 * (checkpoint or 0) / 10
     add_scores(filled, preview_id, value, "ok" if value is not None else "no_face", adherence)
     return preview_id

@@ -6,23 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filled import (
-    BASE_ROW,
-    BASELINE,
-    LEAKAGE,
-    NOUN,
-    REAL,
-    SIDE,
-    STRANGERS,
-    TRIGGER,
-    Filled,
-    add_dataset,
-    add_judges,
-    add_scores,
-    draw_portrait,
-    rate,
-    write_losses,
-)
+from filled import BASE_ROW, BASELINE, LEAKAGE, Filled, add_dataset, add_scores, draw_portrait, rate, write_losses
+from filled_rows import NOUN, SIDE, TRIGGER, add_calibration, add_checkpoint, add_judges, add_preview, raw_of
 from PIL import Image
 
 from db import library, results, runs, vectors
@@ -51,41 +36,17 @@ def fill_many(home: Path, n_patterns: int = 33, n_checkpoints: int = 4, px: int 
     settings = [BASELINE.model_copy(update={"learning_rate": round(1e-4 * 1.15**n, 6)}) for n in range(n_patterns)]
     pattern_ids = tuple(patterns.add(db, project_id, config, f"pattern {n}") for n, config in enumerate(settings, 1))
     face, clip_judge = add_judges(db)
-    about = {"judge_id": face, "dataset_id": dataset_id, "size_px": px, "estimator": "mean_of_pairs"}
-    counts = json.dumps({"train": 6, "reference": 3, "strangers": 20})
-    calibration = results.add_calibration(db, **about, real=REAL, strangers=STRANGERS, counts=counts)
+    calibration = add_calibration(db, face, dataset_id, size_px=px)
     plan_id = int(library.project(db, project_id)["plan_id"])
     filled = Filled(ws, db, project_id, dataset_id, plan_id, pattern_ids, (), face, clip_judge, calibration)
-    folder = ws.preview_folder(plan_id)
-    folder.mkdir(parents=True, exist_ok=True)
+    ws.preview_folder(plan_id).mkdir(parents=True, exist_ok=True)
     pictures = [encoded(12.0 * n % 100, n, px) for n in range(16)]
 
     def add_row(checkpoint: int | None, likeness: float) -> None:
-        for prompt, seed, strength in plan.base_row_cells():
-            token = results.new_token()
-            png, webp = pictures[(prompt + int(likeness)) % len(pictures)]
-            (folder / f"{token}.png").write_bytes(png)
-            (folder / f"{token}.webp").write_bytes(webp)
-            preview_id = results.add_preview(
-                db,
-                token=token,
-                plan_id=plan_id,
-                checkpoint_id=checkpoint,
-                base_model="embedded",
-                clip_skip=1,
-                prompt=prompt,
-                seed=seed,
-                strength=strength,
-                project_id=project_id,
-                text=plan.text(prompt, TRIGGER, NOUN),
-                file=ws.relative(folder / f"{token}.png"),
-                thumb=ws.relative(folder / f"{token}.webp"),
-                size_px=px,
-                status="ok",
-                seconds=0.5,
-            )
-            assert preview_id is not None
-            add_scores(filled, preview_id, likeness + prompt if prompt < 6 else LEAKAGE, "ok", 0.3)
+        for cell in plan.base_row_cells():
+            picture = pictures[(cell[0] + int(likeness)) % len(pictures)]
+            preview_id = add_picture(filled, plan, checkpoint, cell, picture, size_px=px)
+            add_scores(filled, preview_id, likeness + cell[0] if cell[0] < 6 else LEAKAGE, "ok", 0.3)
 
     add_row(None, BASE_ROW)
     run_ids = []
@@ -93,22 +54,26 @@ def fill_many(home: Path, n_patterns: int = 33, n_checkpoints: int = 4, px: int 
         run_id, _ = runs.enqueue(db, project_id, pattern_id, dataset_id, 1)
         runs.started(db, run_id, effective=effective(settings[number], ("no",)), device="cpu", step=0, total=120)
         for place in range(1, n_checkpoints + 1):
-            checkpoint = runs.add_checkpoint(
-                db,
-                run_id,
-                updates=30 * place,
-                images_seen=120 * place,
-                epoch=2.5 * place,
-                file=f"runs/{run_id}/lora-{30 * place:06d}.safetensors",
-                sha256=f"{run_id:032x}{place:032x}",
-                bytes=1000,
-                proof=json.dumps({"modules": 192}),
-                is_last=int(place == n_checkpoints),
-            )
+            checkpoint = add_checkpoint(db, run_id, 30 * place, 30 * n_checkpoints)
             add_row(checkpoint, 30.0 + number + place)
         runs.end(db, run_id, "done")
         run_ids.append(run_id)
     return Filled(**{**vars(filled), "run_ids": tuple(run_ids)})
+
+
+def add_picture(
+    made: Filled,
+    plan: EvalPlan,
+    checkpoint: int | None,
+    cell: tuple[int, int, float],
+    picture: tuple[bytes, bytes],
+    **more: Any,
+) -> int:
+    """One cell of the plan with its two files, as :func:`encoded` gives them; the preview's id."""
+    folder, token = made.ws.preview_folder(made.plan_id), results.new_token()
+    for data, kind in zip(picture, ("png", "webp"), strict=True):
+        (folder / f"{token}.{kind}").write_bytes(data)
+    return add_preview(made, plan, checkpoint, cell, token, **more)
 
 
 def encoded(value: float, seed: int, px: int) -> tuple[bytes, bytes]:
@@ -151,14 +116,8 @@ def fill_sweep(home: Path, n_patterns: int = 64, n_checkpoints: int = 5, rated: 
     set_plan(db, project_id, SWEEP_PLAN)  # without the variants that the article asks for
     pattern_ids = (*of_article, *patterns.add_all(db, project_id, rate_grid(n_patterns - len(of_article))))
     face, clip_judge = add_judges(db)
-    about = {"judge_id": face, "dataset_id": dataset_id, "size_px": SIDE, "estimator": "mean_of_pairs"}
-    counts = json.dumps({"train": 6, "reference": 3, "strangers": 20})
-    of_face = results.add_calibration(
-        db, **about, real=REAL, strangers=STRANGERS, counts=counts, threshold=0.35, detail=json.dumps({"popular": 0.3})
-    )
-    of_clip = results.add_calibration(
-        db, **{**about, "judge_id": clip_judge}, real=0.7, strangers=0.04, counts=counts, detail=json.dumps(CLIP_SCALE)
-    )
+    of_face = add_calibration(db, face, dataset_id, threshold=0.35, detail=json.dumps({"popular": 0.3}))
+    of_clip = add_calibration(db, clip_judge, dataset_id, real=0.7, strangers=0.04, detail=json.dumps(CLIP_SCALE))
     plan_id = int(library.project(db, project_id)["plan_id"])
     made = Filled(ws, db, project_id, dataset_id, plan_id, pattern_ids, (), face, clip_judge, of_face)
     pictures = [encoded(12.0 * n % 100, n, SIDE) for n in range(16)]
@@ -215,19 +174,8 @@ def add_sweep_run(made: Filled, pattern_id: int, seed: int, n_checkpoints: int) 
     settings = effective(patterns.get(db, pattern_id), ("no",))
     runs.started(db, run_id, effective=settings, device="cpu", step=0, total=120)
     for place in range(1, n_checkpoints + 1):
-        runs.add_checkpoint(
-            db,
-            run_id,
-            updates=24 * place,
-            images_seen=96 * place,
-            epoch=2.0 * place,
-            file=f"runs/{run_id}/lora-{24 * place:06d}.safetensors",
-            sha256=f"{run_id:032x}{place:032x}",
-            bytes=1000,
-            proof=json.dumps({"modules": 192}),
-            weight_change=json.dumps({"all": 0.01 * place}),
-            is_last=int(place == n_checkpoints),
-        )
+        moved = json.dumps({"all": 0.01 * place})
+        add_checkpoint(db, run_id, 24 * place, 24 * n_checkpoints, weight_change=moved)
     folder = made.ws.run_folder(run_id)
     folder.mkdir(parents=True, exist_ok=True)
     write_losses(folder)
@@ -248,34 +196,11 @@ def add_sweep_row(
 ) -> None:
     """Every cell of the plan for a checkpoint, or for the base row (None): files, rows, scores, vectors."""
     db, plan = made.db, SWEEP_PLAN
-    folder = made.ws.preview_folder(made.plan_id)
-    for prompt, seed, strength in plan.base_row_cells() if checkpoint is None else plan.cells():
-        token = results.new_token()
-        png, webp = pictures[(prompt + int(value)) % len(pictures)]
-        (folder / f"{token}.png").write_bytes(png)
-        (folder / f"{token}.webp").write_bytes(webp)
-        preview_id = results.add_preview(
-            db,
-            token=token,
-            plan_id=made.plan_id,
-            checkpoint_id=checkpoint,
-            base_model="embedded",
-            clip_skip=clip_skip,
-            prompt=prompt,
-            seed=seed,
-            strength=strength,
-            project_id=made.project_id,
-            text=plan.text(prompt, TRIGGER, NOUN),
-            file=made.ws.relative(folder / f"{token}.png"),
-            thumb=made.ws.relative(folder / f"{token}.webp"),
-            size_px=SIDE,
-            status="ok",
-            seconds=0.5,
-            saturation=0.4,
-            clipping=0.01,
-            sharpness=0.004,
-        )
-        assert preview_id is not None
+    looks = {"clip_skip": clip_skip, "saturation": 0.4, "clipping": 0.01, "sharpness": 0.004}
+    for cell in plan.base_row_cells() if checkpoint is None else plan.cells():
+        prompt, _, strength = cell
+        picture = pictures[(prompt + int(value)) % len(pictures)]
+        preview_id = add_picture(made, plan, checkpoint, cell, picture, **looks)
         neutral = plan.prompts[prompt].role == "neutral"
         likeness = LEAKAGE if neutral else value - 10.0 * (1.0 - strength) + float(rng.normal(0.0, 5.0))
         results.add_scores(db, sweep_scores(made, preview_id, likeness, of_clip, rng))
@@ -288,7 +213,7 @@ def sweep_scores(
     made: Filled, preview_id: int, likeness: float, of_clip: int, rng: np.random.Generator
 ) -> list[dict[str, Any]]:
     """The scores of one preview as the judges store them."""
-    raw = STRANGERS + (REAL - STRANGERS) * likeness / 100
+    raw = raw_of(likeness)
     train, held = raw + float(rng.normal(0.05, 0.05)), raw + float(rng.normal(0.03, 0.05))
     of_face = {"faces": 1, "face_px": 40.6, "box": [14.6, 8.9, 51.7, 53.4], "detector": 0.996, "usual_gap": 0.01}
     of_face |= {"nearest_train": train, "nearest_reference": held}

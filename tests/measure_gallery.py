@@ -18,7 +18,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).
 
 from browser import NO_BROWSER, find_browser, launch_options  # noqa: E402
 from filled_many import fill_many  # noqa: E402
-from test_launch import free_port, start  # noqa: E402
+from serving import serving  # noqa: E402
 
 CLICKS = 9
 # From the click until every picture of the grid that lies in the window is decoded and two frames were painted.
@@ -98,19 +98,12 @@ def main() -> None:
             fill_many(home, args.patterns, args.checkpoints).db.close()
             previews = (args.patterns * args.checkpoints + 1) * 8
             print(f"{previews:,} previews made in {time.monotonic() - began:.0f} s")
-        port = free_port()
-        process = start(home, port)
-        process.stdout.readline()
-        try:
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(**launch_options(browser_path))
-                page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
-                page.set_default_timeout(60_000)
-                first, warm = measure(page, f"http://127.0.0.1:{port}", args.clicks)
-                browser.close()
-        finally:
-            process.stdin.close()
-            process.wait(20)
+        with serving(home) as address, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(**launch_options(browser_path))
+            page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+            page.set_default_timeout(60_000)
+            first, warm = measure(page, address, args.clicks)
+            browser.close()
     painted = sorted(one["painted"] for one in warm)
     print(f"first click: {first['painted']:.0f} ms to {first['pictures']:.0f} pictures in the window")
     middle = statistics.median(painted)

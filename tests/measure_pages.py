@@ -32,6 +32,22 @@ GOAL_MS = 300
 SETTLE_MS = 400  # between a page that is painted and the next click
 SIDEBAR = ("Home", "Photos", "Patterns", "Plan", "Import", "Queue", "Rate", "Gallery", "Scores", "Charts", "People")
 LATER = ("Recipes",)  # measured where the app has it
+# A run of a page is over when the server says so: a short message whose last field is `script_finished` (6) with
+# FINISHED_SUCCESSFULLY (0). The app's own mark of it can come and go between two frames, and a fragment (the worker's
+# badge, every 10 s) sets it too.
+COUNT_FINISHED = """
+window.finished = 0;
+const Plain = window.WebSocket;
+window.WebSocket = class extends Plain {
+  constructor(...all) {
+    super(...all);
+    this.addEventListener('message', event => {
+      const end = new Uint8Array(event.data).slice(-2);
+      if (event.data.byteLength < 200 && end[0] === 0x30 && end[1] === 0) window.finished += 1;
+    });
+  }
+};
+"""
 # What is clicked: `find` gives the element; `title` is the new page's heading, or null for a view of the same page.
 CLICK_AND_WAIT = """
 async ([kind, name]) => {
@@ -43,13 +59,6 @@ async ([kind, name]) => {
   }[kind];
   const app = document.querySelector('[data-testid=stApp]');
   const frame = () => new Promise(done => requestAnimationFrame(done));
-  let ran = false, over = false;
-  const watch = new MutationObserver(() => {
-    const state = app.getAttribute('data-test-script-state');
-    if (state === 'running') { ran = true; over = false; }
-    else if (ran && state === 'notRunning') over = true;
-  });
-  watch.observe(app, {attributes: true});
   const inWindow = element => {
     const box = element.getBoundingClientRect();
     return box.width && box.top < innerHeight && box.bottom > 0 && box.left < innerWidth && box.right > 0;
@@ -67,11 +76,12 @@ async ([kind, name]) => {
   const before = location.pathname;
   const target = find();
   if (!target) throw new Error('nothing to click: ' + name);
-  const began = performance.now();
+  const finished = window.finished, began = performance.now();
   target.click();
   let idle = 0;
   for (;;) {
     const main = document.querySelector('[data-testid=stMain]');
+    const over = window.finished > finished && app.getAttribute('data-test-script-state') === 'notRunning';
     if (over && (kind !== 'page' || location.pathname !== before) && main) {
       if (!idle) idle = performance.now() - began;
       const stale = main.querySelector('[data-stale=true]');
@@ -82,7 +92,6 @@ async ([kind, name]) => {
     await frame();
   }
   await frame(); await frame();
-  watch.disconnect();
   const main = document.querySelector('[data-testid=stMain]');
   return {
     painted: performance.now() - began, idle,
@@ -173,6 +182,7 @@ def measure(home: Path, clicks: int, browser_path: Path, wanted: Callable[[str],
             browser = playwright.chromium.launch(**launch_options(browser_path))
             page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
             page.set_default_timeout(60_000)
+            page.add_init_script(COUNT_FINISHED)
             page.goto(f"http://127.0.0.1:{port}/made_elsewhere")
             page.get_by_test_id("stSidebarNavLink").first.wait_for()
             page.wait_for_timeout(3000)

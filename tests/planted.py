@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 import filled
+from filled_rows import REAL, STRANGERS
 from sqlite_utils import Database
 
 from trainer.config import TrainConfig
@@ -52,7 +53,7 @@ def plant(folder: Path, monkeypatch) -> Planted:
         db.execute("update meta set value = value + 1 where key = 'revision'")
     scores = [row["value"] for row in db.query("select value from scores where value is not null")]
     ids = [row["id"] for table in FAR for row in db.query(f"select id from {table}")]
-    likeness = [100 * (value - filled.STRANGERS) / (filled.REAL - filled.STRANGERS) for value in scores]
+    likeness = [100 * (value - STRANGERS) / (REAL - STRANGERS) for value in scores]
     told = {f"{value:.{n}f}" for value in (*scores, *likeness) for n in (4, 5, 6)}
     told -= {text for text in told if len(text.strip("0.-")) < 4}  # 0.3000 may stand anywhere
     return Planted(

@@ -1,14 +1,16 @@
 """A workspace of several people with planted differences between a default and its challengers, in a few rows each."""
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from filled import NOUN, REAL, SIDE, STRANGERS, TRIGGER
+from filled import Filled, rate
+from filled_rows import NOUN, TRIGGER, add_calibration, add_checkpoint, add_judge, add_photos, add_preview, raw_of
 from sqlite_utils import Database
 
-from db import library, now, ratings, results, runs
+from db import library, results, runs
 from trainer.config import TrainConfig
 from trainer.effective import effective
 from workbench.judges import face_judge_info
@@ -48,6 +50,14 @@ def several(home: Path, people: Mapping[str, Mapping[str, float | None]]) -> Sev
     return made
 
 
+def copy_of(made: Several, home: Path) -> Several:
+    """The same workspace once more, to be changed."""
+    made.db.execute("pragma wal_checkpoint(truncate)")  # all of it in one file
+    shutil.copytree(made.ws.home, home, dirs_exist_ok=True)
+    ws = Workspace(home)
+    return Several(ws, ws.open(), dict(made.projects), dict(made.patterns))
+
+
 def add_person(
     made: Several,
     name: str,
@@ -62,119 +72,45 @@ def add_person(
     db = made.db
     project_id = add_project(db, name, TRIGGER, NOUN, face_judge=face_judge, clip_judge="none", plan=PLAN)
     made.projects[name] = project_id
-    dataset_id = add_photos(db, project_id, photos or [f"{name} {number}" for number in range(4)])
+    contents = photos or [f"{name} {number}" for number in range(4)]
+    rows = [{"name": f"{each}.jpg", "file": f"photos/{each}.png", "sha256": each} for each in contents]
+    dataset_id = add_photos(db, project_id, " ".join(contents), rows, n_train=3)
     if not differences:
         return project_id
     info = face_judge_info("embedded")
     assert info is not None
-    about = {each: getattr(info, each) for each in ("kind", "name", "version", "licence", "world")}
-    judge = results.add_judge(db, judge_key or info.key, **about)
-    scale = results.add_calibration(
-        db,
-        judge_id=judge,
-        dataset_id=dataset_id,
-        size_px=SIDE,
-        estimator="mean_of_pairs",
-        real=REAL,
-        strangers=STRANGERS,
-        counts="{}",
-    )
+    judge = add_judge(db, info, judge_key)
+    scale = add_calibration(db, judge, dataset_id)
+    plan_id = int(library.project(db, project_id)["plan_id"])
+    at = Filled(made.ws, db, project_id, dataset_id, plan_id, (), (), judge, 0, scale)
     for label, difference in {"baseline": 0.0, **differences}.items():
         config = TrainConfig.model_validate({**DEFAULT.model_dump(), **CHALLENGERS.get(label, {})})
         made.patterns[label] = patterns.add(db, project_id, config, label)
         for seed in train_seeds:
-            add_run(made, project_id, dataset_id, made.patterns[label], seed, difference, judge, scale, face_judge)
+            add_run(at, made.patterns[label], seed, difference, by_people=face_judge == "none")
     return project_id
 
 
-def add_photos(db: Database, project_id: int, contents: Sequence[str]) -> int:
-    rows = [
-        {
-            "position": position,
-            "name": f"{content}.jpg",
-            "file": f"photos/{content}.png",
-            "sha256": content,
-            "caption": "",
-            "side": "train" if position < 3 else "reference",
-            "width": SIDE,
-            "height": SIDE,
-            "crop": "face",
-            "face_px": 30.0,
-            "duplicate_group": None,
-        }
-        for position, content in enumerate(contents)
-    ]
-    return library.add_dataset(
-        db, project_id, hash=" ".join(contents), trigger_word=TRIGGER, class_noun=NOUN, size_px=None, photos=rows
-    )
-
-
-def add_run(
-    made: Several,
-    project_id: int,
-    dataset_id: int,
-    pattern_id: int,
-    seed: int,
-    difference: float | None,
-    judge: int,
-    scale: int,
-    face_judge: str,
-) -> None:
+def add_run(at: Filled, pattern_id: int, seed: int, difference: float | None, by_people: bool) -> None:
     """A finished run with one checkpoint, its previews, and their likeness by the judge or by a person."""
-    db = made.db
-    run_id, _ = runs.enqueue(db, project_id, pattern_id, dataset_id, seed)
+    db = at.db
+    run_id, _ = runs.enqueue(db, at.project_id, pattern_id, at.dataset_id, seed)
     runs.started(db, run_id, effective=effective(patterns.get(db, pattern_id), ("no",)), device="", step=0, total=1)
-    checkpoint = runs.add_checkpoint(
-        db,
-        run_id,
-        updates=UPDATES,
-        images_seen=4 * UPDATES,
-        epoch=10.0,
-        file=f"runs/{run_id}/x.safetensors",
-        sha256="",
-        bytes=1000,
-        proof="{}",
-        is_last=1,
-    )
-    plan_id = int(library.project(db, project_id)["plan_id"])
-    for prompt, preview_seed, strength in PLAN.cells():
-        token = results.new_token()
-        preview = results.add_preview(
-            db,
-            token=token,
-            plan_id=plan_id,
-            checkpoint_id=checkpoint,
-            base_model="embedded",
-            clip_skip=1,
-            prompt=prompt,
-            seed=preview_seed,
-            strength=strength,
-            project_id=project_id,
-            text=PLAN.text(prompt, TRIGGER, NOUN),
-            file=f"previews/{token}.png",
-            thumb=f"previews/{token}.webp",
-            size_px=SIDE,
-            status="ok",
-            seconds=0.5,
-        )
-        value = None if difference is None else OF_DEFAULT + difference + OF_SEED.get(seed, 0.0) + OF_PROMPT[prompt]
-        if face_judge == "none":
-            rate(db, preview, value)
+    checkpoint = add_checkpoint(db, run_id, UPDATES, UPDATES)
+    for cell in PLAN.cells():
+        preview = add_preview(at, PLAN, checkpoint, cell, results.new_token())
+        of_cell = OF_SEED.get(seed, 0.0) + OF_PROMPT[cell[0]]
+        value = None if difference is None else OF_DEFAULT + difference + of_cell
+        if by_people:
+            rate(at, preview, "me", 0, likeness=value)
         else:
-            score(db, preview, value, judge, scale)
+            score(at, preview, value)
     runs.report(db, run_id, step=UPDATES, loss=0.1, train_seconds=4.0)
     runs.end(db, run_id, "done")
 
 
-def score(db: Database, preview: int, value: float | None, judge: int, scale: int) -> None:
-    raw = None if value is None else STRANGERS + (REAL - STRANGERS) * value / 100
-    row = {"metric": "likeness", "judge_id": judge, "calibration_id": scale, "value": raw, "preview_id": preview}
-    status = "no_face" if raw is None else "ok"
-    results.add_scores(db, [{**row, "status": status, "detail": json.dumps({} if raw is None else {"face_px": 33.0})}])
-
-
-def rate(db: Database, preview: int, value: float | None) -> None:
-    row = {"preview_id": preview, "rater": "me", "session": "x", "event": "rate", "axis": "likeness", "value": value}
-    ratings.add_all(
-        db, [{**row, "is_repeat": 0, "position": 0, "shown_at": now(), "answered_at": now(), "protocol": "1"}]
-    )
+def score(at: Filled, preview: int, value: float | None) -> None:
+    """The likeness by the judge alone; None: no face."""
+    row = {"metric": "likeness", "judge_id": at.face_judge, "calibration_id": at.calibration, "preview_id": preview}
+    status, detail = ("no_face", {}) if value is None else ("ok", {"face_px": 33.0})
+    results.add_scores(at.db, [{**row, "value": raw_of(value), "status": status, "detail": json.dumps(detail)}])

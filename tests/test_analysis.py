@@ -5,7 +5,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from filled import BASELINE, PLAN, REAL, STRANGERS, add_life, fill
+from filled import BASELINE, PLAN, add_life, fill
 
 from db import library, results, runs
 from workbench.findings.analysis import (
@@ -49,7 +49,7 @@ def test_likeness_is_on_the_scale_from_strangers_to_real_photos(read, shared):
     row = cell(read.previews, shared.run_ids[0], 120, prompt=1, seed=102)
     # 60 baseline + 2 training seed + 0 last checkpoint - 6 prompt + 0 both - 1 preview seed
     assert row["likeness"] == pytest.approx(55)
-    assert row["likeness_raw"] == pytest.approx(STRANGERS + (REAL - STRANGERS) * 0.55)
+    assert row["likeness_raw"] == pytest.approx(0.02 + 0.8 * 0.55)
     assert row["clip_t"] == pytest.approx(0.303) and row["face_px"] == 33
 
 

@@ -100,10 +100,10 @@ def test_one_rate_for_two_optimisers_is_held_against_the_usual_rate_of_each():
 
     assert rates(of("adam"), of("adamw")) == ""  # both 128 times below theirs
     said = rates(of("adamw"), of("sgd_nesterov"))
-    assert "for adamw they come to 128 times below" in said
-    assert "for sgd_nesterov they come to 384,000 times below" in said  # 1e-4 / 128 against 0.3
+    assert "for AdamW they come to 128 times below" in said
+    assert "for SGD with Nesterov they come to 384,000 times below" in said  # 1e-4 / 128 against 0.3
     said = rates(of("adafactor"), of("dadaptation"))
-    assert "adafactor has no rate" in said and "10,000 times below" in said  # alpha is no part of a step it finds
+    assert "AdaFactor has no rate" in said and "10,000 times below" in said  # alpha is no part of a step it finds
 
 
 # beside ours
@@ -135,7 +135,7 @@ def test_the_article_could_not_know_what_changes_along_or_is_less_than_seeds_mak
     assert "a difference of 10 marks can come of chance" in rows["3", "12"]["why_not"]
     assert "up to 13 points" in rows["3", "12"]["why_not"]
     same = rows["13", "23"]
-    assert same["category"] == "not_known" and "no effect under adafactor" in same["why_not"]
+    assert same["category"] == "not_known" and "no effect under AdaFactor" in same["why_not"]
     assert same["here"] == "here both are one training"
 
 
@@ -161,8 +161,8 @@ def test_the_first_line_counts_every_contrast_once(full, beside):
     given = of_author(full.db, full.project_id)
     rows = beside_ours(tables(full.db, full.project_id), given, "likeness")
     assert tally(rows) == (
-        "Of 30 contrasts of the article: agree 1, disagree 0, ours can't tell 0, the article couldn't know 0, "
-        "not trained here 29."
+        "Of 30 contrasts of the article 1 can be held against ours: 1 agree, 0 disagree, in 0 ours can't tell. In 0 "
+        "the article couldn't know what made the difference, 29 are not trained here."
     )
     assert list(outside(rows, given)) == ["1", "19", "20", "21", "22", "25"]
     assert outside(rows, given)["25"] == "alpha not known"
@@ -187,7 +187,7 @@ def test_the_view_is_there_where_there_are_marks_and_nowhere_else(full, beside, 
     beside({"3": 0, "11": 1})
     marks.add(full.db, full.project_id, "3", "somebody else", value=1)
     app = open_app(full.ws.home, monkeypatch, "charts", view="The author's marks")
-    assert "Of 30 contrasts of the article: agree 1," in words(app)
+    assert "Of 30 contrasts of the article 1 can be held against ours: 1 agree," in words(app)
     assert article.MARKS_SENTENCE in words(app)
     table = next(frame.value for frame in app.dataframe if "verdict" in frame.value)
     assert list(table["verdict"][:2]) == ["agree", "not trained here"]

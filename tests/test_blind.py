@@ -17,7 +17,7 @@ from planted import OF_PATTERN, SEEDS, TEXTS, leaks, plant, png_chunks, varint, 
 from serving import serving
 
 from db import library, sittings
-from workbench.rating import pool
+from workbench.rating import pool, standing
 from workbench.rating.modes import MODES
 from workbench.rating.sitting import begin
 
@@ -278,8 +278,9 @@ def test_no_page_sends_a_picture_that_waits(planted, site, page):
     """Neither its address nor, under another one, its token; of the last seed pictures are shown freely."""
     db = planted.filled.db
     project = library.project(db, planted.filled.project_id)
-    held = pool.held_back_tokens(db, project, "me")
-    assert len(held) >= 30
+    # what was said in the tests before may have settled some checkpoints: their pictures wait no more
+    held = pool.held_back_tokens(db, project, "me", standing.at_stake(db, project, "me").open)
+    assert len(held) >= 10
     sent, pictures = [], 0
     for path in EVERYWHERE:
         tab = page.context.new_page()

@@ -12,7 +12,7 @@ from workbench.charting.contrast_chart import contrast_chart, ways
 from workbench.charting.loss_curve import loss_curve
 from workbench.charting.people_chart import correlation_words, people_chart
 from workbench.charting.rank_chart import mark_chart, rank_chart
-from workbench.charting.setting_chart import score_by_setting
+from workbench.charting.setting_chart import score_by_setting, setting_notes
 from workbench.charting.training_chart import score_by_checkpoint
 from workbench.findings.analysis import tables
 from workbench.findings.contrast import contrast_table
@@ -78,24 +78,36 @@ def test_rates_are_on_a_log_axis_with_their_unit_and_names_are_categories(read):
     assert x("optimizer")["type"] == "nominal" and x("weight_decay")["scale"].get("type") is None
 
 
+def test_a_choice_stands_on_its_axis_by_its_name_in_lines_that_fit(read):
+    names = {1: "sgd_nesterov", 2: "adafactor-fixed"}
+    told = {number: {**own, "optimizer": names.get(number, "adam")} for number, own in read.settings.items()}
+    spec = score_by_setting(replace(read, settings=told), "optimizer", "likeness").to_dict()
+    points = layer(spec, type="point", filled=True)
+    shown = {row["shown"] for row in rows_of(spec, points)}
+    assert shown == {"SGD with Nesterov", "AdaFactor with a fixed rate", "Adam"}
+    label = points["encoding"]["x"]["axis"]["labelExpr"]
+    assert '["SGD with", "Nesterov"]' in label and "sgd_nesterov" not in label
+
+
 def test_the_chart_says_which_patterns_differ_in_this_setting_only(read):
     spec = score_by_setting(read, "alpha", "likeness").to_dict()
-    assert "Differ only in alpha (dashed lines): baseline / alpha 1." in notes(spec)
-    assert "3 degrees of freedom" in notes(spec)
+    told = " ".join(setting_notes(read, "alpha", "likeness"))
+    assert "Differ only in alpha (dashed lines): 'baseline' from 'alpha 1'." in told
+    assert "3 degrees of freedom" in told
     line = rows_of(spec, layer(spec, type="line"))
     assert sorted(row["value"] for row in line) == [1, 16]
-    confounded = score_by_setting(read, "dim", "likeness").to_dict()
-    assert "may come from another setting" in notes(confounded)
+    assert "may come from another setting" in " ".join(setting_notes(read, "dim", "likeness"))
 
 
 def test_runs_where_the_setting_has_no_effect_are_named_and_not_drawn(read, shared):
     inert = {**read.settings, shared.pattern_ids[2]: {"alpha": 16.0}}
-    spec = score_by_setting(replace(read, settings=inert), "learning_rate", "likeness").to_dict()
+    without = replace(read, settings=inert)
+    spec = score_by_setting(without, "learning_rate", "likeness").to_dict()
     assert {row["label"] for row in rows_of(spec, layer(spec, type="point", filled=True))} == {
         "baseline",
         "alpha 1",
     }
-    assert "no effect there: rate 6e-3" in notes(spec)
+    assert "no effect there: rate 6e-3" in " ".join(setting_notes(without, "learning_rate", "likeness"))
 
 
 def test_the_checkpoint_chart_has_a_line_per_run_and_the_ends_of_the_scale(read):
@@ -150,7 +162,7 @@ def test_of_many_patterns_a_setting_s_chart_names_those_with_a_pair_in_it(read):
     colour = layer(spec, type="point", filled=True)["encoding"]["color"]
     assert colour["legend"]["values"] == ["baseline", "alpha 1"]
     assert set(colour["scale"]["range"][2:]) == {GREY}
-    assert "Grey: 9 patterns without such a pair" in notes(spec)
+    assert "Grey: 9 patterns without such a pair" in " ".join(setting_notes(many, "alpha", "likeness"))
 
 
 def test_the_forest_has_a_row_per_pair_its_interval_and_the_noise_floor(read, shared):
@@ -159,7 +171,7 @@ def test_the_forest_has_a_row_per_pair_its_interval_and_the_noise_floor(read, sh
     points = layer(spec, type="point", filled=True)
     rows = rows_of(spec, points)
     assert [row["row"] for row in rows] == ["alpha: 1 → 16", "learning rate: 0.002 → 0.006"]
-    assert [row["verdict"] for row in rows] == ["seems to matter on new prompts", "can't be told apart"]
+    assert [row["verdict"] for row in rows] == ["seems to matter, on new prompts too", "can't be told apart"]
     assert rows[0]["band_high"] == table["noise"][0] > 9 and rows[0]["band_low"] == -rows[0]["band_high"]
     interval = layer(spec, type="rule", strokeWidth=2)["encoding"]
     assert (interval["x"]["field"], interval["x2"]["field"]) == ("low", "high")
@@ -217,11 +229,9 @@ def test_a_wrecked_run_that_has_no_point_is_named_under_the_chart(read, shared):
         likeness=read.checkpoints["likeness"].mask(gone), wrecked=read.checkpoints["wrecked"] | gone
     )
     wrecked = replace(read, checkpoints=table, runs=table.loc[read.runs.index])
-    for chart in (
-        score_by_setting(wrecked, "alpha", "likeness"),
-        score_by_checkpoint(table, "likeness"),
-    ):
-        assert "No point where a run is wrecked, without a face to measure: alpha 1." in notes(chart.to_dict())
+    told = " ".join(setting_notes(wrecked, "alpha", "likeness"))
+    for said in (told, notes(score_by_checkpoint(table, "likeness").to_dict())):
+        assert "No point where a run is wrecked, without a face to measure: alpha 1." in said
     assert "wrecked" not in notes(score_by_checkpoint(table, "clip_t").to_dict())
 
 

@@ -1,5 +1,6 @@
 """All patterns in one picture: what stands where, what is left blank, and that it can be read."""
 
+import io
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,16 @@ def test_no_line_of_text_is_wider_than_its_place():
         pen = cs.ImageDraw.Draw(page)
         cs.write(pen, (0, 0), text, cs.NAME, 150, "#ffffff")
         assert page.crop((160, 0, 400, 40)).getbbox() is None
+
+
+@pytest.mark.parametrize(("width", "expected"), [(2200, (1460, 730)), (600, (600, 300))])
+def test_a_page_gets_a_picture_that_streamlit_leaves_as_it_is(width, expected):
+    from streamlit.elements.lib.image_utils import MAXIMUM_CONTENT_WIDTH
+
+    content = cs.jpeg(Image.new("RGB", (width, width // 2), cs.PAPER), cs.PAGE_PX)
+    with Image.open(io.BytesIO(content)) as shown:
+        assert shown.format == "JPEG" and shown.size == expected
+    assert cs.PAGE_PX <= MAXIMUM_CONTENT_WIDTH
 
 
 def test_the_command_line_writes_the_picture(full, tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""Contrasts: differences, intervals and noise against values worked out by hand, and cautious sentences."""
+"""Contrasts: paired differences against values worked out by hand, and what may be said of them."""
 
 import math
 from dataclasses import replace
@@ -10,10 +10,8 @@ from filled import PLAN, add_run, fill
 from workbench.findings.analysis import Tables, tables
 from workbench.findings.contrast import Paired, contrast_table, distinct, paired, params, wording
 from workbench.findings.family import Family, critical
-from workbench.findings.intervals import t_interval, t_quantile
-from workbench.findings.metrics import METRICS
-from workbench.findings.noise import Noise, noise_floor
-from workbench.findings.verdicts import VERDICTS, exploratory, verdict
+from workbench.findings.noise import noise_floor
+from workbench.findings.verdicts import exploratory, verdict
 from workbench.sweep.patterns import Contrast
 
 
@@ -38,99 +36,6 @@ def clearer(read: Tables, pattern: int) -> Tables:
 def critical_for(read: Tables, family: Family) -> float:
     """The bound for a family, given how unevenly these patterns vary."""
     return critical(family, uneven=noise_floor(read.checkpoints, "likeness").uneven)
-
-
-# t and intervals
-
-
-@pytest.mark.parametrize(("df", "table_value"), [(1, 12.706), (2, 4.303), (3, 3.182), (7, 2.365), (30, 2.042)])
-def test_t_is_as_printed_in_tables(df, table_value):
-    assert t_quantile(df) == pytest.approx(table_value, abs=5e-4)
-
-
-def test_an_interval_is_mean_plus_minus_t_times_the_standard_error():
-    mean, low, high = t_interval([1.0, 2.0, 3.0, 6.0])
-    # mean 3, variance (4 + 1 + 0 + 9) / 3 = 14/3, standard error sqrt(14/12) = 1.0801, t(3) = 3.1824
-    assert mean == 3 and high - mean == pytest.approx(3.4374, abs=1e-3)
-    assert mean - low == pytest.approx(high - mean)
-
-
-def test_one_value_has_no_interval_and_no_value_has_no_mean():
-    assert t_interval([5.0])[0] == 5 and math.isnan(t_interval([5.0])[1])
-    assert math.isnan(t_interval([])[0])
-
-
-def test_equal_values_have_no_interval_since_they_do_not_show_how_far_another_can_lie():
-    mean, low, high = t_interval([-0.1 - 0.2, -0.3, -0.3])  # equal but for rounding
-    assert mean == pytest.approx(-0.3) and math.isnan(low) and math.isnan(high)
-    assert not math.isnan(t_interval([-0.3, -0.3, -0.3001])[1])
-
-
-# the noise floor
-
-
-def last_rows(*rows):
-    """Last checkpoints as (replicate, training seed, value, wrecked)."""
-    return pd.DataFrame(
-        [
-            {
-                "run_id": number,
-                "pattern_id": replicate,
-                "dataset_id": 1,
-                "replicate": str(replicate),
-                "train_seed": seed,
-                "likeness": value,
-                "wrecked": wrecked,
-                "is_last": True,
-                "is_base": False,
-                "complete": True,
-            }
-            for number, (replicate, seed, value, wrecked) in enumerate(rows)
-        ]
-    )
-
-
-def test_the_noise_floor_pools_variances_by_their_degrees_of_freedom():
-    table = last_rows(
-        (1, 1, 10.0, False),  # variance of 10, 12, 14 is 4 on 2 degrees of freedom
-        (1, 2, 12.0, False),
-        (1, 3, 14.0, False),
-        (2, 1, 50.0, False),  # variance of 50, 56 is 18 on 1
-        (2, 2, 56.0, False),
-        (3, 1, 99.0, False),  # alone: says nothing
-    )
-    noise = noise_floor(table, "likeness")
-    assert (noise.sd, noise.df, noise.n_patterns, noise.n_wrecked) == (
-        pytest.approx(math.sqrt((2 * 4 + 18) / 3)),
-        3,
-        2,
-        0,
-    )
-
-
-def test_wrecked_runs_stand_apart_from_the_noise_floor():
-    rows = [(1, 1, 10.0, False), (1, 2, 12.0, False), (2, 1, 5.0, True), (2, 2, 80.0, True)]
-    noise = noise_floor(last_rows(*rows), "likeness")
-    assert (noise.sd, noise.df, noise.n_wrecked) == (pytest.approx(math.sqrt(2)), 1, 2)
-
-
-def test_one_training_under_two_names_is_no_replicate_and_no_second_measurement():
-    table = last_rows((1, 1, 10.0, False), (1, 2, 14.0, False), (1, 1, 10.0, False), (1, 2, 14.0, False))
-    table["pattern_id"] = [1, 1, 2, 2]  # the same settings in force under two labels
-    noise = noise_floor(table, "likeness")
-    assert (noise.sd, noise.df, noise.n_patterns) == (pytest.approx(math.sqrt(8)), 1, 1)
-
-
-def test_without_two_seeds_or_without_any_spread_there_is_no_noise_floor():
-    assert noise_floor(last_rows((1, 1, 10.0, False), (2, 2, 12.0, False)), "likeness") is None
-    assert noise_floor(last_rows((1, 1, 10.0, False), (1, 2, 10.0, False)), "likeness") is None
-
-
-def test_the_noise_of_a_difference_grows_with_fewer_runs():
-    noise = Noise(2.0, 3, 1, 0)
-    assert noise.half_width(2, 2) == pytest.approx(3.1824 * 2.0, abs=1e-3)  # sqrt(1/2 + 1/2) = 1
-    assert noise.half_width(1, 1) == pytest.approx(3.1824 * 2.0 * math.sqrt(2), abs=1e-3)
-    assert noise.half_width(4) == pytest.approx(3.1824 * 2.0 / 2, abs=1e-3)
 
 
 # paired differences
@@ -343,7 +248,7 @@ def test_no_more_is_said_than_the_numbers_carry(interval, prompts, n_runs, beyon
     assert wording(found) == wanted
 
 
-# the table and the sentences
+# the table
 
 
 def test_the_contrast_table_has_a_row_per_pair_with_the_largest_difference_first(read, shared):
@@ -379,13 +284,6 @@ def test_another_score_than_the_main_one_is_called_exploratory(read):
     assert "settings are judged by" not in exploratory(2, "likeness", "likeness")
 
 
-def test_a_difference_that_a_few_more_seeds_would_tell_says_how_many():
-    about = {"metric": "likeness", "n_a": 2, "n_b": 2, "noise": 9.0, "compared": 4, "a": "A", "b": "B", "prompts": 3}
-    about |= {"diff": 8.0, "low": -1.0, "high": 17.0, "more_seeds": 3}
-    assert "it would need about 3 more seeds on each side to tell." in verdict("cannot_tell", about)
-    assert "about 1 more seed on each side" in verdict("cannot_tell", about | {"more_seeds": 1})
-
-
 def test_the_same_pair_under_other_names_counts_once_in_either_order(read, shared):
     a, b, c = shared.pattern_ids
 
@@ -404,42 +302,6 @@ def test_a_higher_leakage_is_called_worse(read, shared):
 
     found = paired(changed(read, leak), *shared.pattern_ids[:2], "leakage")
     assert "30.0 higher (worse)" in verdict(found.wording, params(found, "baseline", "alpha 1"))
-
-
-@pytest.mark.parametrize("metric", METRICS)
-def test_every_verdict_is_a_sentence_for_every_metric(metric):
-    about = {
-        "metric": metric,
-        "a": "one {pattern}",
-        "b": "another",
-        "change": "alpha from 16 to 1",
-        "diff": 0.2,
-        "low": 0.1,
-        "high": 0.3,
-        "prompts": 4,
-        "n_a": 2,
-        "n_b": 2,
-        "noise": 0.1,
-        "more_seeds": 2,
-        "wrecked": ("another",),
-        "value": 0.5,
-        "second": 0.4,
-        "n_wrecked": "1",
-        "n_runs": "2",
-    }
-    for code in VERDICTS:
-        sentence = verdict(code, about)
-        assert sentence.endswith(".") and "{" not in sentence.replace("'one {pattern}'", "")
-
-
-def test_shares_differ_by_points_and_other_scores_in_their_own_unit():
-    about = {"a": "A", "b": "B", "low": -0.6, "high": -0.4, "diff": -0.5, "prompts": 4, "noise": 0.1}
-    said = verdict("seems_to_matter", {**about, "metric": "face_rate", "change": "x", "n_a": 2, "n_b": 2})
-    assert "50 points lower (worse) (95 % interval -60 to -40 points" in said and "±10 points" in said
-
-
-def test_many_comparisons_come_with_a_warning_and_one_does_not():
-    assert "12 pairs" in exploratory(12) and exploratory(1) == ""
 
 
 def test_a_training_done_twice_makes_no_interval_narrower(tmp_path):

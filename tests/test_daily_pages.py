@@ -2,7 +2,7 @@
 
 import pytest
 from filled import add_life, fill
-from test_pages import button, field, go, no_error, open_app, press, words
+from test_pages import button, field, go, no_error, open_app, press, unfold, words
 
 from db import library, runs
 from workbench.keeping import bin, retention
@@ -63,7 +63,7 @@ def test_a_run_goes_into_the_bin_and_home_brings_it_back(full, monkeypatch):
     press(queue_page, "Undo")
     assert runs.get(full.db, run) is not None
     press(open_app(full.ws.home, monkeypatch, "run", run=str(run)), "Move this run to the bin")
-    app = open_app(full.ws.home, monkeypatch)
+    app = unfold(open_app(full.ws.home, monkeypatch), "bin")
     assert "run 1 (baseline, seed 1) of 'demo'" in words(app).replace("\\", "")
     press(app, "Restore")
     assert runs.get(full.db, run) is not None
@@ -71,32 +71,32 @@ def test_a_run_goes_into_the_bin_and_home_brings_it_back(full, monkeypatch):
 
 def test_the_bin_is_emptied_at_the_second_click_only(full, monkeypatch):
     bin.delete_run(full.db, full.run_ids[0])
-    app = press(open_app(full.ws.home, monkeypatch), "Empty the bin")
+    app = press(unfold(open_app(full.ws.home, monkeypatch), "bin"), "Empty the bin")
     assert full.ws.run_folder(full.run_ids[0]).exists() and "gone for good" in words(app)
     press(app, "Empty it for good")
     assert not full.ws.run_folder(full.run_ids[0]).exists()
 
 
 def test_a_deleted_project_is_gone_from_the_sidebar_and_can_be_restored_from_home(full, monkeypatch):
-    app = press(open_app(full.ws.home, monkeypatch), "Delete the project")
+    app = press(unfold(open_app(full.ws.home, monkeypatch), "delete"), "Delete the project")
     assert "Which settings make the best LoRA of this person?" in app.title[0].value
     assert "There is no project yet" in words(go(app, "queue"))
-    press(open_app(full.ws.home, monkeypatch), "Restore")
+    press(unfold(open_app(full.ws.home, monkeypatch), "bin"), "Restore")
     assert [row["name"] for row in library.projects(full.db)] == ["demo"]
 
 
 def test_a_rule_is_saved_and_shows_what_would_go_before_it_goes(full, monkeypatch):
-    app = open_app(full.ws.home, monkeypatch)
+    app = unfold(open_app(full.ws.home, monkeypatch), "files to keep")
     assert "nothing to tidy up" in words(app)
     retention.set_rule(full.db, full.project_id, retention.Rule("last", 1))
-    app = open_app(full.ws.home, monkeypatch)
+    app = unfold(open_app(full.ws.home, monkeypatch), "files to keep")
     assert "6 LoRA files" in words(app)
     press(app, "Tidy up")
     assert not retention.going(full.ws, full.db, full.project_id)
 
 
 def test_a_backup_is_written_where_people_say_and_a_wrong_folder_is_explained(full, monkeypatch, tmp_path):
-    app = open_app(full.ws.home, monkeypatch)
+    app = unfold(open_app(full.ws.home, monkeypatch), "backup")
     field(app, "Folder for the backup").set_value(str(tmp_path / "nowhere")).run()
     assert "There is no folder" in press(app, "Back up").error[0].value
     field(app, "Folder for the backup").set_value(str(tmp_path)).run()

@@ -18,6 +18,8 @@ from workbench.findings.derived import (
     offered,
     order_over,
     order_words,
+    positive,
+    reason,
     strongest,
 )
 from workbench.words import few
@@ -113,6 +115,22 @@ def test_it_is_said_for_which_patterns_a_rate_does_not_exist(measured, shared):
     assert note in derived_notes(tables, rows, "felt_rate", "likeness")
 
 
+def test_nothing_and_less_are_no_place_on_an_axis_and_file_sizes_are_rounded(measured):
+    assert positive(pd.Series([0.0, -1.0, 2.0])).isna().tolist() == [True, True, False]
+    odd = replace(measured, checkpoints=measured.checkpoints.assign(bytes=3_000_120.0))
+    assert set(derived_table(odd)["lora_mb"]) == {3.0}
+
+
+def test_each_reason_of_a_pattern_is_said_once(measured, shared):
+    rows = measured.checkpoints
+    own = rows["pattern_id"].eq(shared.pattern_ids[0]).fillna(False).astype(bool)
+    devices = iter(["slow", "slower", None, None])
+    tables = replace(measured, checkpoints=rows.assign(device=[next(devices) if it else "card" for it in own]))
+    without = derived_table(tables).assign(minutes=math.nan)[lambda all_rows: all_rows["label"] == "baseline"]
+    assert left_out(tables, without, AXES["minutes"]) == {"device": ["baseline"], "not_measured": ["baseline"]}
+    assert reason(tables, {"device": "slow"}, AXES["lora_mb"]) == "not_measured"
+
+
 def test_long_lists_are_cut():
     assert few(["a", "b"], 2) == "a, b"
     assert few(list("abcdef")) == "a, b, c, d and 2 more"
@@ -145,6 +163,14 @@ def test_only_a_nearly_perfect_order_that_chance_hardly_makes_is_told_and_called
     assert found.chance == pytest.approx(2 * 2 / 720, abs=0.005)
     assert strongest(rows, "likeness", ["updates"]) is None  # rho = 1 - 6 x 12 / 210 = .66
     assert strongest(rows[rows["pattern_id"] < 4], "likeness", ["minutes"]) is None  # 2 of 24 orders of 4
+
+
+def test_of_two_orders_the_clearer_is_told_whichever_way_it_goes():
+    places = [float(n) for n in range(12)]
+    rows = pd.DataFrame({"pattern_id": range(12), "updates": [1.0, 0.0, *places[2:]], "minutes": places[::-1]})
+    found = strongest(rows.assign(likeness=places), "likeness", ["updates", "minutes"])
+    assert (found.key, found.rho) == ("minutes", pytest.approx(-1))
+    assert found.chance == pytest.approx(2 * 1 / 5000)  # no shuffle is as good; never 0
 
 
 def test_an_order_that_luck_gives_one_of_many_axes_is_not_told():

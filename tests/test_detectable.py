@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from filled import PLAN, REAL, STRANGERS, fill
+from filled import PLAN, fill
+from filled_rows import raw_of
 
 from db import library
 from workbench.findings.intervals import t_interval
@@ -117,7 +118,7 @@ def drawn(tmp_path_factory):
     of_prompt = {key: rng.normal(0, 6) for key in sorted({(row["checkpoint_id"], row["prompt"]) for row in rows})}
     for row in rows:
         value = 50 + of_prompt[row["checkpoint_id"], row["prompt"]] + rng.normal(0, 5)
-        raw = STRANGERS + (REAL - STRANGERS) * value / 100
+        raw = raw_of(value)
         full.db.execute("update scores set value = ? where id = ?", [raw, row["id"]])
     full.db.conn.commit()
     return full

@@ -9,7 +9,7 @@ from filled import add_scores, fill, rate
 
 from db import library, results
 from pages import _shared as shared
-from pages._drawn import charted, drawn, worked_out
+from pages._drawn import about, charted, drawn, finished, worked_out
 from workbench.charting.training_chart import score_by_checkpoint
 from workbench.findings.analysis import Tables, tables
 from workbench.projects import change_project
@@ -52,6 +52,19 @@ def test_what_did_not_change_is_worked_out_and_drawn_once(filled):
 def test_other_arguments_and_other_projects_have_answers_of_their_own(filled):
     assert picture(filled).spec != picture(filled, "human_likeness").spec
     assert picture(filled).spec["encoding"]["x"]["field"] == "likeness"
+
+
+def test_what_is_kept_is_known_by_workspace_project_function_and_arguments(filled, tmp_path, monkeypatch):
+    def of_others(_):
+        return None
+
+    of_others.__qualname__ = likeness.__qualname__
+    of_others.__module__ = "somewhere"
+    keys = [about(filled.db, 1, likeness, ()), about(filled.db, 2, likeness, ()), about(filled.db, 1, bars, ())]
+    keys += [about(filled.db, 1, likeness, ("more",)), about(filled.db, 1, of_others, ())]
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path / "another"))
+    keys.append(about(filled.db, 1, likeness, ()))
+    assert len(set(keys)) == 6
 
 
 def last(filled):
@@ -116,11 +129,13 @@ def test_a_kept_chart_is_drawn_as_streamlit_would_draw_it(filled):
         db = shared.open_workbench()
         chart = by_checkpoint(shared.tables(db, 1))
         show(drawn(db, 1, by_checkpoint), "kept")
+        show(drawn(db, 1, by_checkpoint), "once more")
         st.altair_chart(chart, key="anew", height=chart.height, on_select="rerun", selection_mode="pick")
 
     app = AppTest.from_function(page, default_timeout=60).run()
     assert not app.exception
-    kept, anew = (one.proto for one in app.get("vega_lite_chart"))
+    kept, again, anew = (one.proto for one in app.get("vega_lite_chart"))
+    assert [(one.name, one.data.data) for one in again.datasets] == [(one.name, one.data.data) for one in kept.datasets]
     assert json.loads(kept.spec) == json.loads(anew.spec) and kept.selection_mode == anew.selection_mode
     assert [(one.name, one.data.data) for one in kept.datasets] == [(one.name, one.data.data) for one in anew.datasets]
     assert kept.theme == anew.theme and len(kept.datasets)
@@ -136,6 +151,17 @@ def test_a_chart_of_given_rows_is_kept_while_they_are_equal():
     first, again = charted(bars_of, table), charted(bars_of, table.copy())
     assert first is again and TOLD == ["drawn"]
     assert charted(bars_of, table.assign(value=[1.0, 3.0])).spec["datasets"] != first.spec["datasets"]
+
+    def points_of(of: pd.DataFrame) -> alt.Chart:
+        return alt.Chart(of).mark_point().encode(x="value:Q")
+
+    assert charted(points_of, table).spec["mark"] != first.spec["mark"]
+
+
+def test_a_height_by_steps_is_left_to_the_chart():
+    chart = alt.Chart(pd.DataFrame({"value": [1.0]})).mark_bar().encode(x="value:Q")
+    assert finished(chart.properties(height=alt.Step(20))).height is None
+    assert finished(chart.properties(height=77)).height == 77
 
 
 def test_what_has_no_name_is_not_kept(filled):

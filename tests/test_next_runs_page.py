@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from filled import fill
-from test_pages import button, no_error, open_app, press, words
+from test_pages import button, no_error, open_app, press, unfold, words
 
 from db import runs
 from workbench.projects import add_project
@@ -24,6 +24,11 @@ def full(template, tmp_path):
     return replace(template, ws=ws, db=ws.open())
 
 
+def opened(full, monkeypatch, page=None):
+    """A page with all its suggestions."""
+    return unfold(open_app(full.ws.home, monkeypatch, page), "more to train")
+
+
 def labels(app):
     return [one.label for one in app.button]
 
@@ -34,7 +39,7 @@ def waiting(full):
 
 
 def test_home_says_what_to_train_next_why_and_what_it_costs(full, monkeypatch):
-    app = open_app(full.ws.home, monkeypatch)
+    app = opened(full, monkeypatch)
     said = words(app)
     assert "What to train next" in said
     assert "Train 'baseline' and 'rate 6e-3' once more" in said
@@ -45,14 +50,14 @@ def test_home_says_what_to_train_next_why_and_what_it_costs(full, monkeypatch):
 
 
 def test_it_stands_under_the_pairs_on_charts_too(full, monkeypatch):
-    app = open_app(full.ws.home, monkeypatch, "charts")
+    app = opened(full, monkeypatch, "charts")
     assert "What to train next" in words(app) and labels(app).count("Queue this") == 2
     no_error(app.button(key="suggestion-0").click().run())
     assert len(waiting(full)) == 2 and "Queued: " in words(app)
 
 
 def test_one_click_queues_it_and_one_takes_it_back(full, monkeypatch):
-    app = open_app(full.ws.home, monkeypatch)
+    app = opened(full, monkeypatch)
     before = words(app)
     no_error(app.button(key="suggestion-0").click().run())
     queued = waiting(full)
@@ -60,6 +65,7 @@ def test_one_click_queues_it_and_one_takes_it_back(full, monkeypatch):
     said = words(app)
     assert "Queued: " in said and labels(app).count("Queue this") == 1
     press(app, "Undo")
+    app = unfold(app, "more to train")
     assert waiting(full) == []
     assert {row["status"] for row in runs.of_project(full.db, full.project_id)} == {"done", "cancelled"}
     said = words(app)
@@ -67,8 +73,19 @@ def test_one_click_queues_it_and_one_takes_it_back(full, monkeypatch):
     assert before.count("Chance that") == said.count("Chance that")
 
 
-def test_when_all_is_queued_it_says_to_wait_for_that(full, monkeypatch):
+def test_what_is_folded_away_is_queued_from_there_and_said_above(full, monkeypatch):
+    app = opened(full, monkeypatch)
+    no_error(app.button(key="suggestion-1").click().run())
+    assert waiting(full) and "Queued: " in words(app)
+
+
+def test_what_is_folded_away_is_not_made_before_it_is_opened(full, monkeypatch):
     app = open_app(full.ws.home, monkeypatch)
+    assert labels(app).count("Queue this") == 1 and "the knowledge gradient" not in words(app)
+
+
+def test_when_all_is_queued_it_says_to_wait_for_that(full, monkeypatch):
+    app = opened(full, monkeypatch)
     for _ in range(2):
         no_error(app.button(key="suggestion-0").click().run())
     assert "Queue this" not in labels(app)
@@ -76,7 +93,7 @@ def test_when_all_is_queued_it_says_to_wait_for_that(full, monkeypatch):
 
 
 def test_why_it_can_not_be_queued_is_said(full, monkeypatch):
-    app = open_app(full.ws.home, monkeypatch)
+    app = opened(full, monkeypatch)
     full.db.execute("update photos set side = 'reference'")  # another page has moved them away meanwhile
     full.db.conn.commit()
     no_error(app.button(key="suggestion-0").click().run())
@@ -101,6 +118,6 @@ def test_a_project_without_scores_has_no_such_heading(tmp_path, monkeypatch):
 def test_names_that_people_wrote_are_shown_as_they_are(full, monkeypatch):
     full.db.execute("update pattern_labels set label = ? where pattern_id = ?", ["a *b* {c} $d$", full.pattern_ids[2]])
     full.db.conn.commit()
-    app = open_app(full.ws.home, monkeypatch)
+    app = opened(full, monkeypatch)
     assert "'a *b* {c} $d$' once more" in words(app)
     assert button(app, "Queue this")

@@ -62,6 +62,13 @@ def field(app, label):
     return next(one for one in app.text_input if one.label == label)
 
 
+def unfold(app, *keys):
+    """Open what is folded away: it is made only then."""
+    for key in keys:
+        app.session_state[key] = True
+    return no_error(app.run())
+
+
 def press(app, label):
     return no_error(button(app, label).click().run())
 
@@ -660,11 +667,12 @@ def open_run(full, monkeypatch, run_id):
 def test_a_run_shows_its_settings_files_and_pictures(full, monkeypatch):
     app = open_run(full, monkeypatch, full.run_ids[2])
     assert app.title[0].value == "alpha 1, seed 1"
-    files, settings = (table.value for table in app.dataframe)
+    files = app.dataframe[0].value
     assert list(files["updates"]) == list(UPDATES)
-    asked = settings.set_index("setting")
-    assert asked.loc["alpha", "asked for"] == "1"
-    assert asked.loc["text encoder rate (per update)", "in force"] == "0.002"
+    told = words(app)
+    assert "<th>setting</th><th>asked for</th><th>in force</th><th>why</th>" in told
+    assert "<td>alpha</td><td>1</td><td>1</td>" in told
+    assert "<td>text encoder rate (per update)</td><td>-</td><td>0.002</td>" in told
 
 
 def test_a_run_tells_what_was_measured_of_its_checkpoints(full, monkeypatch):
@@ -676,6 +684,8 @@ def test_a_run_tells_what_was_measured_of_its_checkpoints(full, monkeypatch):
     app = open_run(full, monkeypatch, full.run_ids[0])
     assert "Checkpoints" in [one.value for one in app.subheader]
     assert "Overfitting: the gap grew from +0.0000 at update 60 to +0.0400 at 120" in words(app)
+    assert len(app.get("vega_lite_chart")) == 3  # and the loss while it trained
+    assert "<th>weight change</th>" in words(app) and words(app).count("<td>2 %</td>") == 2
 
 
 def test_retraining_with_a_new_seed_is_one_click(full, monkeypatch):

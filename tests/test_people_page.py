@@ -136,6 +136,8 @@ def test_the_pattern_whose_flaw_only_people_see_is_named(rated, monkeypatch):
     assert "Rank correlation 0." in said and "n = 34 rated pictures of 12 checkpoints" in said
     assert "rate 6e-3: people place its pictures" in said and "lower than the judge does" in said
     assert re.match("Likeness.* They part most in rate 6e-3: people place it lower.", headings(app)[0])
+    [legend] = [one for one in (element.proto.body for element in app.get("html")) if 'class="signs"' in one]
+    assert "rate 6e-3</span>" in legend and "<details" not in legend  # few patterns need no click
     lines = app.dataframe[1].value
     assert list(lines["judge"]) == ["likeness", "prompt adherence"]
     no_error(app.selectbox(key="people-group").set_value("learning_rate").run())

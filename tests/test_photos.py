@@ -409,6 +409,32 @@ def test_a_crash_before_the_rows_leaves_nothing_half_done(ws, project, portrait,
     assert add_photos(ws, project, sources).added == 3
 
 
+def test_a_photo_whose_file_is_gone_is_named_and_comes_back_when_it_is_added_again(ws, project, portrait):
+    sources = [(f"{i}.jpg", saved(portrait(i)), None) for i in range(5)]
+    add_photos(ws, project, sources[:4])
+    before = photos(ws, project)
+    gone, damaged = (ws.path(before[i]["file"]) for i in (1, 2))
+    gone.unlink()
+    damaged.write_bytes(b"half")
+    with pytest.raises(PhotosError, match=r"Nothing was added: of 2 photos .*: 1.jpg, 2.jpg. Add the same again"):
+        add_photos(ws, project, sources[4:])
+    assert photos(ws, project) == before
+    assert add_photos(ws, project, sources[1:]).added == 1
+    assert gone.is_file() and [row["name"] for row in photos(ws, project)] == [name for name, _, _ in sources]
+
+
+def test_a_photo_whose_file_is_gone_can_be_removed_or_put_on_a_side_and_then_others_come_in(ws, project, portrait):
+    sources = [(f"{i}.jpg", saved(portrait(i)), None) for i in range(5)]
+    add_photos(ws, project, sources[:4])
+    lost = photos(ws, project)[0]
+    ws.path(lost["file"]).unlink()
+    set_split(ws, {lost["id"]: "train"})
+    split_again(ws, project, 1)
+    change_photos(ws, remove=[lost["id"]])
+    assert add_photos(ws, project, sources[4:]).added == 1
+    assert [row["name"] for row in photos(ws, project)] == ["1.jpg", "2.jpg", "3.jpg", "4.jpg"]
+
+
 # changing
 
 

@@ -454,6 +454,27 @@ def test_a_full_disk_is_said_and_keys_that_were_queued_are_kept(filled, site, pa
     assert wait_for(page, filled, asked, 2) == [(0, "rate", "likeness", 12.5), (1, "rate", "likeness", 25.0)]
 
 
+def test_a_key_or_click_after_a_full_disk_was_said_is_refused_in_words_and_the_picture_stays(filled, site, page):
+    asked = begin(filled, "full disk, apart")
+    rate(page, site, asked)
+    page.route("**/app/rate/*", lambda route: route.fulfill(status=503, json={"error": "The disk is full."}))
+    page.keyboard.press("2")
+    page.locator(".told", has_text="The disk is full.").wait_for()
+    told = page.locator(".told").inner_text
+    assert "not taken" not in told()
+    page.keyboard.press("3")
+    assert "That key was not taken: press it again when the next picture is there." in told()
+    page.locator(".mark-row button").nth(4).click()
+    assert "That click was not taken (2 so far)" in told()
+    assert on_show(page) == src_of(filled, asked, 0)
+    page.unroute("**/app/rate/*")
+    page.get_by_role("button", name="Try now").click()
+    assert wait_for(page, filled, asked, 1) == [(0, "rate", "likeness", 12.5)]
+    assert on_show(page) == src_of(filled, asked, 1) and "not taken" not in told()
+    page.keyboard.press("3")
+    assert wait_for(page, filled, asked, 2)[1] == (1, "rate", "likeness", 25.0)
+
+
 def test_stop_for_now_leads_to_the_report_and_on_again(filled, site, page):
     asked = begin(filled, "stops")
     rate(page, site, asked)

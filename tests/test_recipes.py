@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from PIL import Image
-from several_people import DEFAULT, add_person, several
+from several_people import DEFAULT, add_person, copy_of, several
 
 from db import bin, library, recipes, runs
 from db.migrations import migrations
@@ -16,11 +16,22 @@ from workbench.cli import main
 from workbench.recipes import challenge, default, verdicts, words
 from workbench.recipes.challenge import ChallengeError
 from workbench.recipes.people import one_person, people
-from workbench.recipes.pooled import LEVEL, adjusted, alike, more_people, pool
+from workbench.recipes.pooled import LEVEL, pool
 from workbench.sweep import patterns
 from workbench.sweep.patterns import PatternError
 
 THREE = {"Anna": {"alpha 1": 2.0}, "Ben": {"alpha 1": 4.0}, "Cleo": {"alpha 1": 9.0}}
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory):
+    """Three people with results, a default, and a fourth one who is new; nobody changes it."""
+    return several(tmp_path_factory.mktemp("three"), {**THREE, "Dora": {}})
+
+
+@pytest.fixture(scope="module")
+def seen(three):
+    return seen_of(three)
 
 
 def seen_of(made, matters=None, label="baseline"):
@@ -33,47 +44,6 @@ def seen_of(made, matters=None, label="baseline"):
 def only(seen):
     [verdict] = seen.verdicts
     return verdict
-
-
-# the pooled difference
-
-
-def test_the_interval_over_people_is_the_t_interval_of_their_differences():
-    found = pool([2.0, 4.0, 9.0], [2.0, 2.0, 2.0])
-    # mean 5, variance (9 + 1 + 16) / 2 = 13, standard error sqrt(13 / 3) = 2.0817, t(2) = 4.3027
-    assert found.people == 3 and found.mean == 5
-    assert found.half == pytest.approx(4.3027 * 2.0817, abs=1e-3)
-    # of the next person: t(2) x sqrt(13) x sqrt(1 + 1/3)
-    assert found.next_high - 5 == pytest.approx(4.3027 * math.sqrt(13 * 4 / 3), abs=1e-2)
-    # training seeds: sqrt(3 x 4) / 3 = 1.1547, as wide as its share of the interval
-    assert found.by_seeds == pytest.approx(4.3027 * 1.1547, abs=1e-3)
-    # t = 5 / 2.0817 = 2.4019 on 2 degrees of freedom: P(T > t) = 1/2 - t / (2 sqrt(2 + t^2)) = 0.0691
-    assert found.p == pytest.approx(2 * 0.0691, abs=2e-4) and found.chance == pytest.approx(1 - 0.0691, abs=2e-4)
-
-
-def test_one_person_has_a_difference_and_no_interval_and_two_have_a_wide_one():
-    assert pool([3.0]).mean == 3 and not pool([3.0]).has_interval
-    assert pool([2.0, 4.0]).half == pytest.approx(12.706, abs=1e-3)  # sd sqrt(2), standard error 1
-    assert pool([]).people == 0 and math.isnan(pool([]).mean)
-
-
-def test_holm_counts_only_the_comparisons_that_have_a_p():
-    assert adjusted([0.01, math.nan, 0.04]) == [pytest.approx(0.02), pytest.approx(math.nan, nan_ok=True), 0.04]
-    assert [math.isnan(each) for each in adjusted([math.nan])] == [True]
-
-
-def test_how_many_more_people_would_tell_is_worked_out_by_hand():
-    found = pool([1.0, 3.0, 5.0, 7.0])  # mean 4, sd sqrt(20 / 3) = 2.582
-    # with n = 8 people: (t(7; .016) 3.12 + .84) x 2.582 / sqrt(8) = 3.62 <= 4; with 7: (3.30 + .84) x .976 = 4.04
-    assert more_people(found, 1) == 4
-    assert more_people(found, 6) > 4  # more comparisons, more people
-    assert more_people(pool([-1.0, 1.1, -0.9, 1.0]), 1) is None  # 0.05 apart: over MOST_PEOPLE
-    assert more_people(pool([1.0]), 1) is None
-
-
-def test_a_difference_is_too_small_to_matter_only_if_all_of_its_interval_is():
-    found = pool([0.5, -0.5, 0.2, -0.2])  # sd .44, half-width 3.18 x .22 = .70
-    assert alike(found, 0.71) and not alike(found, 0.69) and not alike(found, None) and not alike(pool([0.0]), 9.0)
 
 
 # people
@@ -113,8 +83,8 @@ def test_one_person_with_two_projects_counts_once_by_the_one_with_more_trainings
 # verdicts
 
 
-def test_the_line_says_mean_interval_and_people_and_the_chart_shows_each_of_them(tmp_path):
-    verdict = only(seen_of(several(tmp_path, THREE)))
+def test_the_line_says_mean_interval_and_people_and_the_chart_shows_each_of_them(seen):
+    verdict = only(seen)
     assert words.headline(verdict) == "alpha 1: +5.0 (-4.0 … +14.0), 3 people"
     assert verdict.code == "cannot_tell"
     # with sd 3.606: n = 12: (t(11; .016) 2.83 + .84) x 1.04 = 3.82; 9: (3.04 + .84) x 1.20 = 4.67; 8: 5.05
@@ -206,13 +176,13 @@ def test_two_judges_and_two_main_scores_make_lines_of_their_own(tmp_path):
     assert any("are never averaged" in note for note in seen.notes)
 
 
-def test_a_deleted_project_and_a_pattern_in_the_bin_dont_count_until_they_are_back(tmp_path):
-    made = several(tmp_path, THREE)
-    assert only(seen_of(made)).pooled.people == 3
+def test_a_deleted_project_and_a_pattern_in_the_bin_dont_count_until_they_are_back(new_person):
+    made, _, seen = new_person
+    assert only(seen).pooled.people == 3
     bin.delete_project(made.db, made.projects["Cleo"])
     bin.delete_pattern(made.db, made.projects["Ben"], made.patterns["alpha 1"])
     seen = seen_of(made)
-    assert only(seen).pooled.people == 1 and [each.name for each in seen.people.persons] == ["Anna", "Ben"]
+    assert only(seen).pooled.people == 1 and [each.name for each in seen.people.persons] == ["Anna", "Ben", "Dora"]
     bin.restore_project(made.db, made.projects["Cleo"])
     bin.restore_pattern(made.db, made.projects["Ben"], made.patterns["alpha 1"])
     assert only(seen_of(made)).pooled.people == 3
@@ -252,10 +222,10 @@ def test_taking_back_the_first_default_leaves_none(tmp_path):
     assert default.current(made.db) is None
 
 
-def new_person(tmp_path):
-    """Three people with results, a default, and a fourth one who is new."""
-    made = several(tmp_path, {**THREE, "Dora": {}})
-    seen = seen_of(made)
+@pytest.fixture
+def new_person(three, seen, tmp_path):
+    """A copy of the three that may be changed, the project of the new one, and where all stand there."""
+    made = copy_of(three, tmp_path)
     return made, library.project(made.db, made.projects["Dora"]), seen
 
 
@@ -263,8 +233,8 @@ def queued(made, project):
     return [(row["label"], row["seed"]) for row in runs.of_project(made.db, project["id"], "queued")]
 
 
-def test_a_challenge_adds_both_patterns_and_queues_them_with_the_same_seeds_and_undo_cancels_them(tmp_path):
-    made, project, seen = new_person(tmp_path)
+def test_a_challenge_adds_both_patterns_and_queues_them_with_the_same_seeds_and_undo_cancels_them(new_person):
+    made, project, seen = new_person
     prepared = challenge.prepare(made.db, project, seen.default, made.patterns["alpha 1"])
     assert prepared.runs == 4 and prepared.price.runs == 4 and patterns.listed(made.db, project["id"]) == []
     number = challenge.begin(made.db, prepared)
@@ -280,8 +250,8 @@ def test_a_challenge_adds_both_patterns_and_queues_them_with_the_same_seeds_and_
     assert len(runs.of_project(made.db, project["id"])) == 4
 
 
-def test_undoing_one_challenge_leaves_the_default_for_another_one(tmp_path):
-    made, project, seen = new_person(tmp_path)
+def test_undoing_one_challenge_leaves_the_default_for_another_one(new_person):
+    made, project, seen = new_person
     add_person(made, "Else", {"dim 4": 0.0})
     first = challenge.begin(made.db, challenge.prepare(made.db, project, seen.default, made.patterns["alpha 1"]))
     challenge.begin(made.db, challenge.prepare(made.db, project, seen.default, made.patterns["dim 4"]))
@@ -289,8 +259,8 @@ def test_undoing_one_challenge_leaves_the_default_for_another_one(tmp_path):
     assert set(queued(made, project)) == {("baseline", 1), ("baseline", 2), ("dim 4", 1), ("dim 4", 2)}
 
 
-def test_undoing_both_challenges_leaves_nothing_and_undoing_one_again_does_not_touch_the_next(tmp_path):
-    made, project, seen = new_person(tmp_path)
+def test_undoing_both_challenges_leaves_nothing_and_undoing_one_again_does_not_touch_the_next(new_person):
+    made, project, seen = new_person
     add_person(made, "Else", {"dim 4": 0.0})
 
     def begin(label):
@@ -309,8 +279,8 @@ def test_undoing_both_challenges_leaves_nothing_and_undoing_one_again_does_not_t
         challenge.prepare(made.db, project, seen.default, made.patterns["alpha 1"], [-1])
 
 
-def test_stopping_in_two_windows_loses_nothing_and_a_retraining_meanwhile_breaks_nothing(tmp_path):
-    made, project, seen = new_person(tmp_path)
+def test_stopping_in_two_windows_loses_nothing_and_a_retraining_meanwhile_breaks_nothing(new_person):
+    made, project, seen = new_person
     challenge.begin(made.db, challenge.prepare(made.db, project, seen.default, made.patterns["alpha 1"]))
     about = (made.db, seen.default.pattern_id, made.patterns["alpha 1"])
     stopped = challenge.stop(*about)
@@ -322,8 +292,8 @@ def test_stopping_in_two_windows_loses_nothing_and_a_retraining_meanwhile_breaks
     assert sorted(queued(made, project)) == [("alpha 1", 1), ("alpha 1", 2), ("baseline", 1), ("baseline", 2)]
 
 
-def test_stopping_cancels_what_waits_and_going_on_queues_it_again(tmp_path):
-    made, project, seen = new_person(tmp_path)
+def test_stopping_cancels_what_waits_and_going_on_queues_it_again(new_person):
+    made, project, seen = new_person
     challenge.begin(made.db, challenge.prepare(made.db, project, seen.default, made.patterns["alpha 1"]))
     about = (made.db, seen.default.pattern_id, made.patterns["alpha 1"])
     assert len(challenge.stop(*about)) == 2 and queued(made, project) == [("baseline", 1), ("baseline", 2)]
@@ -333,8 +303,8 @@ def test_stopping_cancels_what_waits_and_going_on_queues_it_again(tmp_path):
     assert len(queued(made, project)) == 4 and not only(verdicts.overview(made.ws, made.db)).stopped
 
 
-def test_challengers_under_way_come_first_then_the_leader_then_the_others(tmp_path):
-    made, project, seen = new_person(tmp_path)
+def test_challengers_under_way_come_first_then_the_leader_then_the_others(new_person):
+    made, project, seen = new_person
     add_person(made, "Else", {"dim 4": 0.0, "rate 6e-3": 5.0})
     seen = verdicts.overview(made.ws, made.db)
     offers = challenge.offers(made.db, project, seen, [made.patterns["dim 4"]])
@@ -343,8 +313,8 @@ def test_challengers_under_way_come_first_then_the_leader_then_the_others(tmp_pa
     assert challenge.last_leaders(made.db, project, seen.default.pattern_id) == [made.patterns["rate 6e-3"]]
 
 
-def test_another_base_no_photos_and_the_very_same_lora_are_refused_with_what_to_do(tmp_path):
-    made, project, seen = new_person(tmp_path)
+def test_another_base_no_photos_and_the_very_same_lora_are_refused_with_what_to_do(new_person):
+    made, project, seen = new_person
     db = made.db
     painted = library.add_project(
         db,
@@ -370,8 +340,8 @@ def test_another_base_no_photos_and_the_very_same_lora_are_refused_with_what_to_
         challenge.prepare(db, library.project(db, project["id"]), seen.default, made.patterns["alpha 1"])
 
 
-def test_dangers_of_the_two_are_said_before_they_are_queued(tmp_path):
-    made, project, seen = new_person(tmp_path)
+def test_dangers_of_the_two_are_said_before_they_are_queued(new_person):
+    made, project, seen = new_person
     wild = TrainConfig.model_validate({**DEFAULT.model_dump(), "learning_rate": 0.5})
     number = patterns.add(made.db, made.projects["Anna"], wild, "wild")
     prepared = challenge.prepare(made.db, project, seen.default, number)

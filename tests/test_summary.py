@@ -82,6 +82,13 @@ def test_a_claim_comes_with_the_other_claims_of_its_setting(read):
     assert not found.open
 
 
+def test_the_same_change_between_other_patterns_is_no_other_change(read):
+    again = row(diff=14.0, pattern_a=3, pattern_b=4, label_a="C", label_b="D")
+    found = told(read, row(), again, row(step="1 → 4", diff=12.0))
+    assert words(found.helped)[0].endswith("+14.0 at 'C'. 1 other change of it seems to matter too.")
+    assert found.helped[0].params["others"] == 1
+
+
 def test_what_the_same_change_made_elsewhere_is_said_beside_it(read):
     other = row(diff=-4.0, wording="cannot_tell", pattern_a=3, pattern_b=4, label_a="C", label_b="D")
     found = told(read, row(), other)

@@ -95,6 +95,7 @@ def test_what_becomes_of_a_verdict():
         "unproven",
     ]
     assert [outcome(False, 8.0, up), outcome(False, 8.0, unclear)] == ["missed", "open"]
+    assert outcome(True, 0.0, up) == "opposite" and not Difference(1e-12, 0.0).differs  # no difference but for rounding
 
 
 def test_each_planted_case_is_told_as_what_it_is(by_hand):
@@ -134,6 +135,32 @@ def test_half_widths_hold_the_truth_where_they_reach_it(by_hand):
     assert [counts(wide)[name] for name in ("hold", "hold_alone", "hold_both")] == [2, 1, 2]
 
 
+def test_what_is_counted_at_a_limit_and_alone(by_hand):
+    assert counts(by_hand.assign(truth=-1.0))["tiny"] == 3  # within a point, the point included: all claims
+    exact = counts(by_hand.assign(truth=by_hand["diff"], alone=0.0))
+    assert exact["hold_alone"] == 5 and exact["alone"] == (by_hand["diff"] != 0).sum()
+    found = counts(by_hand.assign(truth=by_hand["diff"], alone=3.0))
+    assert (found["alone"], found["alone_right"]) == (3, 2)  # 'lucky' is claimed the right way, but not known to differ
+
+
+def test_what_the_sweep_did_not_measure_is_no_contrast():
+    nothing = {seed: float("nan") if seed in SEEN else 50.0 for seed in (*SEEN, *MORE)}
+    rows = compared(as_tables(made_up({**SWEEP, "unseen": nothing})), SEEN, MORE)
+    assert rows["label_b"].tolist().count("unseen") == 0 and len(rows) == 5
+
+
+def test_equal_truths_share_the_better_place_and_less_leakage_is_better(stored):
+    same = dict.fromkeys(MORE, 70.0)
+    found = leader(as_tables(made_up({"a": {1: 60.0, 2: 61.0, **same}, "b": {1: 50.0, 2: 51.0, **same}})), SEEN, MORE)
+    assert (found["first"], found["place"], found["lost"]) == ("a", 1, 0.0)
+    read_again = as_tables(stored)
+    means = read_again.runs[read_again.runs["train_seed"].isin(SEEN)].groupby("pattern_id")["leakage"].mean()
+    later = read_again.runs[~read_again.runs["train_seed"].isin(SEEN)].groupby("pattern_id")["leakage"].mean()
+    found = leader(read_again, SEEN, [seed for seed in stored.seeds if seed not in SEEN], "leakage")
+    assert (found["first"], found["best"]) == (read_again.labels[means.idxmin()], read_again.labels[later.idxmin()])
+    assert found["place"] == (later < later[means.idxmin()]).sum() + 1
+
+
 def test_the_leader_is_judged_by_the_other_seeds():
     assert leader(as_tables(made_up()), SEEN, MORE) == {
         "first": "better",
@@ -156,6 +183,9 @@ def test_too_few_seeds_are_refused():
     few = {label: {seed: by_seed[seed] for seed in (1, 2, 3)} for label, by_seed in SWEEP.items()}
     with pytest.raises(TruthError, match=r"only \[1, 2, 3\] are stored"):
         measure(made_up(few))
+    without = {label: {seed: by_seed[seed] for seed in (2, 3, 4, 5)} for label, by_seed in SWEEP.items()}
+    with pytest.raises(TruthError, match="demo's seeds"):
+        measure(made_up(without))
 
 
 def test_the_words_name_what_is_wrong(by_hand):

@@ -4,6 +4,7 @@ import difflib
 import hashlib
 import json
 import math
+from functools import lru_cache
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -350,11 +351,18 @@ LATER = frozenset(
 
 def parse_config(data: dict[str, Any] | str) -> TrainConfig:
     """A pattern from a dict or a JSON text; ConfigError says what is wrong, where, and what to do."""
-    if isinstance(data, str):
-        try:
-            data = json.loads(data)
-        except json.JSONDecodeError as error:
-            raise ConfigError(f"The pattern is not JSON: {error}. Write one object of settings.") from error
+    return _read(data) if isinstance(data, str) else _checked(data)
+
+
+@lru_cache(maxsize=1024)  # a page reads those of all patterns and runs again and again; they can't be changed
+def _read(text: str) -> TrainConfig:
+    try:
+        return _checked(json.loads(text))
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"The pattern is not JSON: {error}. Write one object of settings.") from error
+
+
+def _checked(data: Any) -> TrainConfig:
     if not isinstance(data, dict):
         raise ConfigError(f'The pattern is a {type(data).__name__}. Write one JSON object: {{"dim": 16, ...}}.')
     try:

@@ -43,6 +43,7 @@ __all__ = [
     "mapped",
     "measured",
     "photos",
+    "pictured",
     "project",
     "projects",
     "reference_note",
@@ -245,26 +246,37 @@ def mapped(tables: Tables) -> list[str]:
     return [key for key in dict.fromkeys(order) if key in had and METRICS[key].column in rows]
 
 
-def look_rows(tables: Tables, held: Collection[str] = ()) -> list[dict[str, Any]]:
-    """What LoRAs do to pictures besides the face, a row per checkpoint, with one of its pictures.
+def look_rows(tables: Tables) -> list[tuple[list[str], dict[str, Any]]]:
+    """What LoRAs do to pictures besides the face: per checkpoint the tokens of its pictures, and its row of a table.
 
-    Only columns in which something was measured; ``held``: tokens of pictures that wait to be rated.
+    Only columns in which something was measured; nothing without any.
     """
     rows = tables.checkpoints[~tables.checkpoints["is_base"]]
     shown = [key for key in LOOK if key in METRICS and key in rows and rows[key].notna().any()]
-    previews = tables.previews[~tables.previews["token"].isin(list(held)) & (tables.previews["picture_status"] == "ok")]
-    token = previews.groupby("checkpoint_id")["token"].first()
+    if not shown:
+        return []
+    previews = tables.previews[~tables.previews["is_base"] & (tables.previews["picture_status"] == "ok")]
+    tokens: dict[int, list[str]] = {}
+    for checkpoint_id, token in zip(previews["checkpoint_id"], previews["token"], strict=True):
+        tokens.setdefault(checkpoint_id, []).append(token)
     return [
-        {
-            "picture": preview_url(token[row["checkpoint_id"]]) if row["checkpoint_id"] in token else None,
-            "LoRA": row["label"],
-            "checkpoint": checkpoint_text({**row, "is_final": False}),
-            **{METRICS[key].label: "" if pd.isna(row[key]) else METRICS[key].show(row[key]) for key in shown},
-            "pictures (n)": row["n_previews"],
-        }
+        (
+            tokens.get(row["checkpoint_id"], []),
+            {
+                "LoRA": row["label"],
+                "checkpoint": checkpoint_text({**row, "is_final": False}),
+                **{METRICS[key].label: "" if pd.isna(row[key]) else METRICS[key].show(row[key]) for key in shown},
+                "pictures (n)": row["n_previews"],
+            },
+        )
         for row in rows.to_dict("records")
-        if shown
     ]
+
+
+def pictured(rows: Iterable[tuple[list[str], dict[str, Any]]], held: Collection[str] = ()) -> list[dict[str, Any]]:
+    """The rows of such a table with the address of a picture each. ``held``: tokens of those that wait to be rated."""
+    free = (next((token for token in tokens if token not in held), None) for tokens, _ in rows)
+    return [{"picture": token and preview_url(token), **row} for token, (_, row) in zip(free, rows, strict=True)]
 
 
 def measured(tables: Tables) -> list[str]:

@@ -17,6 +17,7 @@ from workbench.charting.chart_parts import (
 )
 from workbench.words import duration
 
+STORED = ("updates", "images_seen", "seconds", "memory_bytes", "loss_train", "loss_reference", "weight_change")
 ALL = "all"  # the name of the whole LoRA among its blocks
 GROWS = 0.03  # of the first loss on reference photos: below this a wider gap is no news
 ROW_PX, FRAME_PX = 26, 110  # a block in the chart; its axis and notes
@@ -29,7 +30,7 @@ def measurements(checkpoints: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     Columns: updates, images_seen, seconds, memory_bytes, loss_train, loss_reference, ``gap`` (reference - train),
     ``blocks`` (block -> |scale BA| / |W|) and ``change``, that of the whole LoRA.
     """
-    names = ["updates", "images_seen", "seconds", "memory_bytes", "loss_train", "loss_reference"]
+    names = list(STORED[:-1])
     table = pd.DataFrame([{name: row[name] for name in names} for row in checkpoints], columns=names)
     table = table.astype("float64")
     blocks = [json.loads(row["weight_change"] or "{}") for row in checkpoints]

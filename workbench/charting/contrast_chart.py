@@ -21,8 +21,8 @@ from workbench.findings.metrics import METRICS, Metric
 from workbench.findings.verdicts import CLAIMS
 
 WORDINGS = {  # wording code -> (words, colour) of a contrast's row
-    "seems_to_matter": ("seems to matter on new prompts", COLOURS[0]),
-    "matters_on_these_prompts": ("seems to matter on these prompts", COLOURS[2]),
+    "seems_to_matter": ("seems to matter, on new prompts too", COLOURS[0]),
+    "matters_on_these_prompts": ("seems to matter, on these prompts only", COLOURS[2]),
     "checkpoints_differ": ("these checkpoints differ", COLOURS[1]),
     "cannot_tell": ("can't be told apart", GREY),
     "the_same": ("the same", GREY),

@@ -9,7 +9,7 @@ from workbench.charting.chart_parts import COLOURS, GREY, LEGEND_COLUMNS, SHAPES
 
 MOST = len(COLOURS)  # patterns that colours alone tell apart
 FEW = 5  # coloured by default where there are more than MOST
-COLUMNS = f"width < 500 ? 1 : {LEGEND_COLUMNS}"  # of the legend: on a phone names stand one below another
+PHONE = "width < 500"  # px of the plot: there the legend's few names stand one below another, many in two columns
 FADED = 0.35  # opacity of the others
 
 
@@ -42,8 +42,14 @@ def by_focus(labels: Iterable[str], focus: Collection[str]) -> tuple[alt.Color, 
         SHAPES[place // len(COLOURS) % len(SHAPES)] if label in own else "circle" for place, label in enumerate(every)
     ]
     named = [label for label in every if label in own]
+    few = len(named) <= FEW
     legend = alt.Legend(
-        orient="bottom", title=None, columns=alt.ExprRef(COLUMNS), labelLimit=220, values=named, symbolOpacity=1
+        orient="bottom",
+        title=None,
+        columns=alt.ExprRef(f"{PHONE} ? {1 if few else 2} : {LEGEND_COLUMNS}"),
+        labelLimit=alt.ExprRef(f"{PHONE} ? {220 if few else 110} : 220"),
+        values=named,
+        symbolOpacity=1,
     )
     colours = [own.get(label, GREY) for label in every]
     return (

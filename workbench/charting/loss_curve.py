@@ -1,9 +1,9 @@
 """The chart of the loss of one training."""
 
-from collections.abc import Sequence
-
 import altair as alt
+import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from workbench.charting.chart_parts import (
     COLOURS,
@@ -13,9 +13,13 @@ from workbench.charting.chart_parts import (
 MAX_POINTS = 800  # of a loss curve
 
 
-def loss_curve(points: Sequence[tuple[int, float]]) -> alt.LayerChart:
-    """The training loss, thin, and its running median. It says that a run learns, not how well."""
-    table = pd.DataFrame(points, columns=["update", "loss"])
+def loss_curve(points: ArrayLike) -> alt.LayerChart:
+    """The training loss, thin, and its running median. It says that a run learns, not how well.
+
+    ``points``: (n, 2), updates and loss.
+    """
+    numbers = np.asarray(points, dtype="float64").reshape(-1, 2)
+    table = pd.DataFrame(numbers, columns=["update", "loss"]).astype({"update": "int64"})
     window = max(len(table) // 20, 1)
     table["median"] = table["loss"].rolling(window, center=True, min_periods=1).median()
     table = table.iloc[:: max(len(table) // MAX_POINTS, 1)]

@@ -1,14 +1,16 @@
 """The chart of eye and judge: a point per rated picture, by the mark that people gave it and a judge's score."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 import altair as alt
 import pandas as pd
 
-from workbench.charting.chart_parts import GREY, SHAPES, by_pattern, finish, height_for, number_axis, picked, run_tips
+from workbench.charting.chart_parts import COLOURS, GREY, SHAPES, finish, number_axis, picked, run_tips
 from workbench.findings.metrics import METRICS, Metric
 from workbench.people.eye_and_judge import Correlation
+
+SIGNS = {"circle": "●", "square": "■", "diamond": "◆", "triangle-up": "▲", "cross": "✚", "triangle-down": "▼"}
 
 
 def people_chart(
@@ -20,14 +22,16 @@ def people_chart(
     """A point per picture that has both a mark and a score; a click selects a ``preview_id`` under "pick".
 
     ``rows``: of ``eye_and_judge.seen_by_both``; ``judge``: the score's metric, its ``column`` in the rows; ``labels``:
-    all patterns of the project, so that each keeps its colour and its shape.
+    all patterns of the project, so that each keeps its sign. What the signs mean is said beside the chart (see
+    :func:`signs`): a chart's own legend has as many columns on a phone as on a wide screen.
     """
     eye = METRICS[human]
     columns = ["preview_id", "label", "train_seed", "updates", "text", "eye_rank", "judge_rank", judge.column, human]
     points = rows[columns]
-    colour, _ = by_pattern(labels, points["label"])
-    scale = alt.Scale(domain=list(labels), range=[SHAPES[i % len(SHAPES)] for i in range(len(labels))])
-    shape = alt.Shape("label:N", scale=scale, legend=colour["legend"])
+    domain = list(dict.fromkeys(labels))
+    colours, shapes = ([own[i % len(own)] for i in range(len(domain))] for own in (COLOURS, SHAPES))
+    colour = alt.Color("label:N", scale=alt.Scale(domain=domain, range=colours), legend=None)
+    shape = alt.Shape("label:N", scale=alt.Scale(domain=domain, range=shapes), legend=None)
     x = alt.X(
         f"{judge.column}:Q",
         title=[judge.title, "as the judge sees it"],
@@ -47,7 +51,20 @@ def people_chart(
         corner("the judge places it higher ↘", alt.value("width"), alt.value("height"), "right"),
         picked(points, ["preview_id"], tips, x=x, y=y, color=colour, shape=shape),
     ]
-    return finish(layers, height=height_for(points["label"]))
+    return finish(layers)
+
+
+def signs(labels: Sequence[str], present: Collection[str]) -> list[tuple[str, str, str]]:
+    """What the chart draws for each pattern that is in it: label, sign, colour.
+
+    >>> signs(["a", "b", "c"], {"a", "c"})
+    [('a', '●', '#0072B2'), ('c', '◆', '#009E73')]
+    """
+    return [
+        (label, SIGNS[SHAPES[i % len(SHAPES)]], COLOURS[i % len(COLOURS)])
+        for i, label in enumerate(dict.fromkeys(labels))
+        if label in present
+    ]
 
 
 def corner(text: str, x: Any, y: Any, align: Literal["left", "right"]) -> alt.Chart:

@@ -1,6 +1,8 @@
 """The chart of a score over one training setting, and what may be read from it."""
 
-from collections.abc import Iterable, Sequence
+import json
+import textwrap
+from collections.abc import Iterable
 
 import altair as alt
 import pandas as pd
@@ -21,14 +23,14 @@ from workbench.charting.chart_parts import (
 )
 from workbench.charting.focus import FADED, MOST, by_focus, grey_first
 from workbench.findings.analysis import Tables
-from workbench.findings.contrast import shown
-from workbench.findings.metrics import Metric
+from workbench.findings.contrast import said
 from workbench.findings.noise import Noise, noise_floor
 from workbench.sweep.patterns import Contrast
 from workbench.sweep.settings import field
 from workbench.words import few
 
 MOST_NAMED = 6  # pairs that are named under a chart
+NAME_WIDTH, NAME_PX = 14, 8  # of a name on an axis: characters in a line, px of each
 LOG_SETTINGS = (
     "dim",
     "alpha",
@@ -47,13 +49,12 @@ def score_by_setting(tables: Tables, setting: str, metric: str) -> alt.LayerChar
     The interval around a mean is from training seeds, by the noise floor moderated with the pattern's own variance. A
     dashed line joins patterns that differ in this setting only: along it the setting alone is compared. Of many
     patterns only those are coloured and named, the others are grey. Runs where the setting has no effect are not
-    drawn. A click selects a ``run_id`` under the name "pick".
+    drawn. A click selects a ``run_id`` under the name "pick". What stands underneath: :func:`setting_notes`.
     """
     measured, about = tables.metric(metric), field(setting)
-    every = runs_with(tables, setting)
-    rows = every.dropna(subset=[metric])
+    rows = runs_with(tables, setting).dropna(subset=[metric])
     noise = noise_floor(tables.checkpoints, metric)
-    pairs = [pair for pair in tables.contrasts if pair.setting == setting]
+    pairs = pairs_in(tables, setting)
     focus = compared(tables, pairs, rows["label"])
     rows = grey_first(rows, focus)
     means = grey_first(pattern_means(rows, metric, noise), focus)
@@ -84,10 +85,11 @@ def score_by_setting(tables: Tables, setting: str, metric: str) -> alt.LayerChar
         .mark_point(shape="stroke", size=500, strokeWidth=3)
         .encode(x=x, y=y, color=colour, opacity=faded, tooltip=of_pattern)
     )
-    notes = [*wrecked_note(every, metric), *setting_notes(tables, setting, pairs, noise, measured)]
-    others = len(set(rows["label"]) - set(focus))
-    grey = f"Grey: {others} pattern{'s' * (others > 1)} without such a pair; point at one to see its name."
-    return finish([*layers, points], [*notes, *[grey] * bool(others)], height_for(focus))
+    return finish([*layers, points], (), height_for(focus))
+
+
+def pairs_in(tables: Tables, setting: str) -> list[Contrast]:
+    return [pair for pair in tables.contrasts if pair.setting == setting]
 
 
 def compared(tables: Tables, pairs: Iterable[Contrast], present: Iterable[str]) -> list[str]:
@@ -104,7 +106,8 @@ def runs_with(tables: Tables, setting: str) -> pd.DataFrame:
     having = [pattern for pattern, settings in tables.settings.items() if setting in settings]
     rows = tables.runs[tables.runs["pattern_id"].isin(having)].drop(columns=["replicate", "zero"])
     values = [tables.settings[int(pattern)][setting] for pattern in rows["pattern_id"]]
-    return rows.assign(value=pd.Series(values, index=rows.index, dtype=object), shown=[shown(v) for v in values])
+    names = [said(setting, value) for value in values]
+    return rows.assign(value=pd.Series(values, index=rows.index, dtype=object), shown=names)
 
 
 def pattern_means(rows: pd.DataFrame, metric: str, noise: Noise | None) -> pd.DataFrame:
@@ -139,7 +142,7 @@ def setting_axis(setting: str, rows: pd.DataFrame) -> alt.X:
     values = list(rows["value"])
     title = field(setting).title
     if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
-        return alt.X("shown:N", title=title, sort=None, axis=alt.Axis(labelAngle=0))
+        return alt.X("shown:N", title=title, sort=None, axis=names_axis(rows["shown"]))
     if setting not in LOG_SETTINGS or not all(value > 0 for value in values):
         return alt.X("value:Q", title=title, scale=alt.Scale(zero=False, padding=30), axis=alt.Axis(tickCount=TICKS))
     ticks = sorted({float(value) for value in values})
@@ -151,18 +154,32 @@ def setting_axis(setting: str, rows: pd.DataFrame) -> alt.X:
     )
 
 
-def setting_notes(
-    tables: Tables, setting: str, pairs: Sequence[Contrast], noise: Noise | None, measured: Metric
-) -> list[str]:
-    """What to know about a setting's chart: what can be compared, what the interval is, what is missing."""
-    label = field(setting).label
-    names = [f"{tables.labels[pair.a]} / {tables.labels[pair.b]}" for pair in pairs]
+def names_axis(names: Iterable[str]) -> alt.Axis:
+    """An axis of names, long ones in several lines; aslant where there is no room for them side by side."""
+    shown = list(dict.fromkeys(names))
+    lines = {name: textwrap.wrap(name, NAME_WIDTH) for name in shown}
+    room = NAME_PX * sum(max(map(len, wrapped), default=0) for wrapped in lines.values())
+    return alt.Axis(
+        labelAngle=alt.ExprRef(f"width < {room} ? -45 : 0"),
+        labelAlign=alt.ExprRef(f"width < {room} ? 'right' : 'center'"),
+        labelExpr=f"({json.dumps(lines)})[datum.label]",
+        labelOverlap=False,
+    )
+
+
+def setting_notes(tables: Tables, setting: str, metric: str) -> list[str]:
+    """What to know about a setting's chart: what can be compared, what the interval is, what is missing or grey."""
+    label, measured, pairs = field(setting).label, tables.metric(metric), pairs_in(tables, setting)
+    every = runs_with(tables, setting)
+    present = list(every.loc[every[metric].notna(), "label"])
+    names = [f"'{tables.labels[pair.a]}' from '{tables.labels[pair.b]}'" for pair in pairs]
     notes = [
+        *wrecked_note(every, metric),
         f"Differ only in {label} (dashed lines): {few(names, MOST_NAMED)}."
         if names
-        else f"No two patterns differ only in {label}: whatever this shows may come from another setting."
+        else f"No two patterns differ only in {label}: whatever this shows may come from another setting.",
     ]
-    if noise:
+    if noise := noise_floor(tables.checkpoints, metric):
         notes.append(
             "Bars: 95 % interval of a pattern's mean, from training seeds "
             f"(sd {measured.show_change(noise.sd)}, {noise.df} degrees of freedom; a pattern's own spread counts too)."
@@ -177,4 +194,7 @@ def setting_notes(
         notes.append(f"Not drawn, since {label} is not known there: {few(unknown, MOST_NAMED)}.")
     if without:
         notes.append(f"Not drawn, since {label} has no effect there: {few(without, MOST_NAMED)}.")
+    others = len(set(present) - set(compared(tables, pairs, present)))
+    if others:
+        notes.append(f"Grey: {others} pattern{'s' * (others > 1)} without such a pair; point at one to see its name.")
     return notes

@@ -22,6 +22,7 @@ from workbench.dataset.prepare import MEASURED, OnProgress, measured, prepare_al
 from workbench.dataset.split import REFERENCE, TRAIN, split
 from workbench.dataset.traits import TraitsError, checked_traits
 from workbench.judges import JudgeUnavailable, face_judge_info
+from workbench.words import counted, few
 from workbench.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -130,13 +131,12 @@ def projects_judge(project: Row) -> tuple["FaceJudge | None", list[str]]:
 
 
 def place(ws: Workspace, rows: list[Row], added: list[Row], chosen: Mapping[str, str], has_face: bool) -> None:
-    """Fill in sides and duplicate groups: photos that were there keep their side, alike ones share one."""
+    """Fill in sides and duplicate groups: photos that were there keep their side, alike ones share one.
+
+    Raises :class:`PhotosError` where files of photos that were there are gone or can't be read.
+    """
     everything = [*rows, *added]
-    hashes = []
-    for row in everything:
-        with Image.open(ws.path(row["file"])) as picture:
-            hashes.append(perceptual_hash(picture))
-    groups = alike_groups(hashes)
+    groups = alike_groups(hashes_of(ws, everything))
     fixed = {i: row["side"] for i, row in enumerate(rows)}
     fixed |= {i: chosen[row["name"]] for i, row in enumerate(added, start=len(rows)) if row["name"] in chosen}
     sides = split(len(everything), groups, usable=usable_as_reference(everything, has_face), fixed=fixed)
@@ -146,6 +146,25 @@ def place(ws: Workspace, rows: list[Row], added: list[Row], chosen: Mapping[str,
     for number, group in enumerate(groups, start=1):
         for i in group:
             everything[i]["duplicate_group"] = number
+
+
+def hashes_of(ws: Workspace, rows: Sequence[Row]) -> list[int]:
+    """The perceptual hash of each photo's file. Raises :class:`PhotosError` that names those without one."""
+    hashes, lost = [], []
+    for row in rows:
+        try:
+            with Image.open(ws.path(row["file"])) as picture:
+                hashes.append(perceptual_hash(picture))
+        except (OSError, SyntaxError, ValueError):  # Pillow raises these of broken pictures, too
+            lost.append(row["name"])
+    if lost:
+        raise PhotosError(
+            f"Nothing was added: of {counted(len(lost), 'photo')} of this project the file in {ws.path('photos')} is "
+            f"gone or damaged: {few(lost)}. Add the same again from where you took it, together "
+            "with what is new, and its file comes back; or bring it back from a backup; or remove it from this "
+            "project's photos first."
+        )
+    return hashes
 
 
 def usable_as_reference(rows: Sequence[Row], has_face: bool) -> list[bool] | None:

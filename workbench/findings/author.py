@@ -12,7 +12,7 @@ import pandas as pd
 from trainer import EMBEDDED_BASES
 from trainer.config import LENGTH, OWN_STEP, TrainConfig
 from workbench.findings.analysis import Tables
-from workbench.findings.contrast import contrast_table, shown, trainings
+from workbench.findings.contrast import contrast_table, said, trainings
 from workbench.findings.intervals import TINY
 from workbench.findings.metrics import METRICS
 from workbench.findings.noise import noise_floor
@@ -38,6 +38,7 @@ CATEGORIES = {  # code -> words, in the order in which rows are listed
     "not_known": "the article couldn't know",
     "not_here": "not trained here",
 }
+BOTH_SPEAK = ("agree", "disagree", "cannot_tell")
 ONE_TRAINING = "here both are one training"
 OUR_FIGURES = ("diff", "low", "high", "n_a", "n_b", "wording")
 COLUMNS = [
@@ -142,8 +143,8 @@ def author_words(a: Mark, b: Mark, quoted: str = "") -> str:
     told = {1: "higher", -1: "lower", 0: "no difference", None: "no direction"}[way(a, b)]
     marks = f"{mark_words(a)} → {mark_words(b)}"
     gap = b.value - a.value
-    said = told if math.isnan(gap) or not gap else f"{abs(gap):g} {told}"
-    return f"{said} ({marks}{f', {quoted}' if quoted else ''})"
+    size = told if math.isnan(gap) or not gap else f"{abs(gap):g} {told}"
+    return f"{size} ({marks}{f', {quoted}' if quoted else ''})"
 
 
 def mark_words(mark: Mark) -> str:
@@ -166,7 +167,7 @@ def confounded(pair: Contrast, a: TrainConfig, b: TrainConfig) -> list[str]:
         name = about_setting(pair.setting).label
         found.append(f"with which {name} the pictures were drawn is unknown: that, too, makes a difference")
     if pair.setting == "optimizer":
-        found += [said for said in [rates(a, b)] if said]
+        found += [words for words in [rates(a, b)] if words]
     if pair.setting not in OF_A_LENGTH:
         updates = [config.total_updates(PHOTOS) for config in (a, b)]
         if updates[0] != updates[1]:
@@ -180,8 +181,8 @@ def rates(a: TrainConfig, b: TrainConfig) -> str:
     known = [ratio for ratio in times if ratio is not None]
     if len(known) == 2 and max(known) / min(known) <= RATE_FITS:
         return ""
-    said = [rate_words(config.optimizer, ratio) for config, ratio in zip((a, b), times, strict=True)]
-    return f"one rate and one alpha stand for two optimisers: {', '.join(said)}"
+    each = [rate_words(config.optimizer, ratio) for config, ratio in zip((a, b), times, strict=True)]
+    return f"one rate and one alpha stand for two optimisers: {', '.join(each)}"
 
 
 def of_usual_rate(config: TrainConfig) -> float | None:
@@ -196,6 +197,8 @@ def of_usual_rate(config: TrainConfig) -> float | None:
 
 
 def rate_words(optimizer: str, times: float | None) -> str:
+    """How the article's one rate suits an optimiser, ``times`` its usual one."""
+    optimizer = said("optimizer", optimizer)
     if times is None:
         return f"{optimizer} has no rate"
     if 1 / RATE_FITS <= times <= RATE_FITS:
@@ -219,11 +222,11 @@ def too_small(a: Mark, b: Mark, metric: str, half: float | None) -> str:
 def beside_ours(tables: Tables, given: Sequence[Mapping[str, Any]], metric: str) -> pd.DataFrame:
     """One row per contrast of the article, with this project's verdict on the same pair; columns COLUMNS.
 
-    ``given``: the author's marks (label, pattern_id, value, words). ``category``
-    is a key of CATEGORIES: the sides agree or disagree only where the article could know and ours is a claim that the
-    setting matters. ``author_diff`` is in marks of 100, missing without two numbers; ``author_way``: 1 the second is
-    better, -1 worse, 0 equal, missing where the marks don't say. ``diff``, ``low``, ``high``: ours, in the metric's
-    unit, the second minus the first. ``same_way``: whether our difference, claimed or not, has the author's direction.
+    ``given``: the author's marks (label, pattern_id, value, words). ``category`` is a key of CATEGORIES: the sides
+    agree or disagree only where the article could know and ours is a claim that the setting matters. ``author_diff`` is
+    in marks of 100, missing without two numbers; ``author_way``: 1 the second is better, -1 worse, 0 equal, missing
+    where the marks don't say. ``diff``, ``low``, ``high``: ours, in the metric's unit, the second minus the first.
+    ``same_way``: whether our difference, claimed or not, has the author's direction.
     """
     marks, ids = marks_of(given), {row["label"]: row["pattern_id"] for row in given}
     every = article_patterns()
@@ -245,11 +248,12 @@ def beside_ours(tables: Tables, given: Sequence[Mapping[str, Any]], metric: str)
         if way(mark_a, mark_b) is None:
             reasons.append("the marks give no direction")
         elif pair not in by_name:
-            reasons += [said for said in [too_small(mark_a, mark_b, metric, half)] if said]
+            reasons += [words for words in [too_small(mark_a, mark_b, metric, half)] if words]
+        first, second = (said(pair.setting, value) for value in (pair.value_a, pair.value_b))
         rows.append(
             {
                 "setting": pair.setting,
-                "change": f"{about_setting(pair.setting).label}: {shown(pair.value_a)} → {shown(pair.value_b)}",
+                "change": f"{about_setting(pair.setting).label}: {first} → {second}",
                 "author_a": a.label,
                 "author_b": b.label,
                 "mark_a": mark_words(mark_a),
@@ -275,8 +279,8 @@ def without_effect(pair: Contrast, b: Pattern) -> str:
     """Of two that differ in a setting that has no effect."""
     name = about_setting(pair.setting).label
     return (
-        f"the {name} has no effect under {b.config.optimizer}, so both are one training under two names: replicates by "
-        "accident, with what seeds is unknown"
+        f"the {name} has no effect under {said('optimizer', b.config.optimizer)}, so both are one training under two "
+        "names: replicates by accident, with what seeds is unknown"
     )
 
 
@@ -336,10 +340,10 @@ OURS = {
 
 def sentence(row: Mapping[str, Any]) -> str:
     """A row in words: the author, whether he could know, ours, and what the two say together."""
-    said = f"The author: {row['author_words']}. "
+    told = f"The author: {row['author_words']}. "
     if row["why_not"]:
-        said += f"The article couldn't know: {row['why_not']}. "
-    return f"{said}{ours_words(row)}"
+        told += f"The article couldn't know: {row['why_not']}. "
+    return f"{told}{ours_words(row)}"
 
 
 def ours_words(row: Mapping[str, Any]) -> str:
@@ -357,16 +361,20 @@ def ours_words(row: Mapping[str, Any]) -> str:
 
 
 def tally(rows: pd.DataFrame) -> str:
-    """In how many contrasts the two agree, as one line."""
+    """In how many contrasts the two agree, in a few sentences."""
     counts = Counter(rows["category"])
-    parts = ", ".join(f"{words} {counts[code]}" for code, words in CATEGORIES.items())
     hints = rows[(rows["category"] == "not_known") & rows["same_way"].notna() & rows["wording"].isin(CLAIMS)]
     same = sum(map(bool, hints["same_way"]))
     along = (
-        f" In {len(hints)} of those that it couldn't know its marks have a direction and ours is a claim: {same} go "
-        "the same way, which says nothing of why."
+        f" Of these {counts['not_known']}, {same} point the way that ours claims and {len(hints) - same} the other "
+        "way, whatever the cause."
     )
-    return f"Of {len(rows)} contrasts of the article: {parts}.{along * bool(len(hints))}"
+    return (
+        f"Of {len(rows)} contrasts of the article {sum(counts[code] for code in BOTH_SPEAK)} can be held against ours: "
+        f"{counts['agree']} agree, {counts['disagree']} disagree, in {counts['cannot_tell']} ours can't tell. In "
+        f"{counts['not_known']} the article couldn't know what made the difference, {counts['not_here']} are not "
+        f"trained here.{along * bool(len(hints))}"
+    )
 
 
 def outside(rows: pd.DataFrame, given: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What to know of the author's marks before they are held against a project's own figures."""
+"""What to know of the author's marks before they are held against a project's own figures, and which can be."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from workbench.findings.analysis import Tables
-from workbench.findings.author import OF_100, OF_THE_PERSON, outside, scaled_here
+from workbench.findings.author import BOTH_SPEAK, OF_100, OF_THE_PERSON, outside, scaled_here
 from workbench.sweep.article import MARKS_SENTENCE
 
 SCALED = "This project's patterns are the article's on the scale of the miniature, so ours are on this project's scale."
@@ -31,3 +31,9 @@ def notes(tables: Tables, rows: pd.DataFrame, given: Sequence[Mapping[str, Any]]
     if alone:
         said.append(f"In no pair, since too much of them is unknown: {', '.join(alone)}.")
     return " ".join(said)
+
+
+def spoken_of(rows: pd.DataFrame) -> pd.DataFrame:
+    """The contrasts in which both sides have something to say; all of them where that is none."""
+    both = rows[rows["category"].isin(BOTH_SPEAK)]
+    return both if len(both) else rows

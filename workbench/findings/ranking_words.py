@@ -53,8 +53,9 @@ def chart_notes(rows: pd.DataFrame, main: float) -> list[str]:
     said = []
     if rows["low"].notna().any():
         said.append(
-            "Lines: 95 % interval from training seeds, of each pattern for itself; the one in the sentence above has "
-            "the luck of being the first of many taken off. On the right: its chance to be the best, in 100 draws."
+            "Lines: 95 % interval from training seeds, of each pattern for itself: of the first it can differ from an "
+            "interval in words, which has the luck of being the first of many taken off. On the right: its chance to "
+            "be the best, in 100 draws."
         )
     else:
         said.append("No intervals and no chances: no pattern was trained with two seeds yet.")

@@ -257,12 +257,15 @@ def both_in(row: Row, gone: set[int]) -> bool:
 # the rows that say most
 
 
-def telling(pairs: pd.DataFrame, most: int) -> pd.DataFrame:
-    """At most so many rows of a contrast table: of each setting the first claim, or its first row; then more claims."""
+def telling(pairs: pd.DataFrame, most: int, fill: bool = False) -> pd.DataFrame:
+    """At most so many rows of a contrast table: of each setting the first claim, or its first row; then more claims.
+
+    ``fill``: then the others, as far as there is room. Only of those with the value that most pairs share.
+    """
     early = pairs[pairs["shown_first"].astype(bool)]
     claims = early["wording"].isin(CLAIMS)
     in_order = pd.concat([early[claims], early[~claims]])
     of_each = in_order.drop_duplicates("setting")
-    more = early[claims].drop(index=of_each.index, errors="ignore")
-    chosen = pd.concat([of_each, more]).head(most)
+    more = in_order if fill else early[claims]
+    chosen = pd.concat([of_each, more.drop(index=of_each.index, errors="ignore")]).head(most)
     return pairs.loc[sorted(chosen.index)]

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from workbench.findings.analysis import Tables
-from workbench.findings.contrast import cell_means, shown
+from workbench.findings.contrast import cell_means, said
 from workbench.findings.family import LEVEL, holm
 from workbench.findings.metrics import METRICS
 from workbench.findings.noise import noise_floor
@@ -178,10 +178,10 @@ def sentence(
         first=about_setting(square.first).label,
         second=second,
         metric=METRICS[metric].label,
-        a=shown(square.first_values[0]),
-        b=shown(square.first_values[1]),
-        c=f"{second} {shown(square.second_values[0])}",
-        d=f"{second} {shown(square.second_values[1])}",
+        a=said(square.first, square.first_values[0]),
+        b=said(square.first, square.first_values[1]),
+        c=f"{second} {said(square.second, square.second_values[0])}",
+        d=f"{second} {said(square.second, square.second_values[1])}",
         at_c=shows(effects[0], sign=True),
         at_d=shows(effects[1], sign=True),
         gap=shows(gap, sign=True),

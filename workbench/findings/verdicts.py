@@ -88,8 +88,9 @@ ALL_ALONE = "Nothing: each setting that varies was changed alone somewhere."
 NO_NOISE = "no difference on either side"
 TOGETHER = (
     "{n} pairs were compared. Those with two trainings or more on each side are judged together: if no setting "
-    "mattered, 'seems to matter' would be said of any of them in 5 % of such sweeps at most (over training seeds by "
-    "Dunnett's method, of new prompts by Holm's). The intervals over prompts and 'these checkpoints differ' are each "
+    "mattered, 'seems to matter' would be said of any of them in about 5 % of such sweeps at most (over training seeds "
+    "by Dunnett's method, of new prompts by Holm's; in simulated ones in 3 %, in 6 % where some patterns vary far more "
+    "with the seed than others). The intervals over prompts and 'these checkpoints differ' are each "
     "for itself: about one in 20 would miss zero."
 )
 EXPLORATORY = "This score is exploratory: settings are judged by {claim}; what only another score shows is a hint."

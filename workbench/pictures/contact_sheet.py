@@ -26,6 +26,7 @@ SHAPE = 1.0  # width / height that a sheet comes near to, by how many blocks its
 BLOCKS = 4  # at most
 GAP, PAD, LINE, TOP = 4, 18, 20, 42  # px
 LABEL_PX = 190
+PAGE_PX = 1460  # width on a page; of a wider picture Streamlit makes a smaller one at each click
 TILE_PX = 104
 TITLE, NAME, SMALL = 24, 19, 15  # px; large, since a page shows the sheet at about half its size
 PAPER, INK, FAINT, EMPTY, WARN = "#f2f2f2", "#1c1c1c", "#6b6b6b", "#dcdcdc", "#a13d00"
@@ -318,4 +319,13 @@ def font(size: int, latin: bool = True) -> ImageFont.FreeTypeFont | ImageFont.Im
 def png(picture: Image.Image) -> bytes:
     out = io.BytesIO()
     picture.save(out, "png")
+    return out.getvalue()
+
+
+def jpeg(picture: Image.Image, width: int) -> bytes:
+    """A picture for a page, at most ``width`` px wide; small words stay sharp."""
+    if picture.width > width:
+        picture = picture.resize((width, round(picture.height * width / picture.width)), Image.Resampling.LANCZOS)
+    out = io.BytesIO()
+    picture.save(out, "jpeg", quality=92, subsampling=0)
     return out.getvalue()

@@ -13,6 +13,7 @@ from workbench.scores.one_photo import ONE_PHOTO
 Row = Mapping[str, Any]
 
 NEEDED = ("nearest_photo", "copy_gap", "face_copy", "picture_copy")
+TOLD = ("token", "label", "strength", "epoch", "images_seen", "updates", *NEEDED)  # of a picture, by its pair
 
 
 @dataclass(frozen=True)
@@ -70,17 +71,28 @@ def copies(previews: pd.DataFrame, photos: Iterable[Row], held: Collection[str] 
     ``photos``: the training photos; ``held``: tokens of pictures that wait to be rated, and are left out. Ordered by
     flags, then by how far the nearest training photo is ahead of the nearest reference photo.
     """
+    by_id = {photo["id"]: photo for photo in photos}
+    rows = looked_at(previews, by_id)
+    return None if rows is None else copies_among(rows, by_id, held)
+
+
+def looked_at(previews: pd.DataFrame, photo_ids: Collection[int]) -> pd.DataFrame | None:
+    """The pictures of LoRAs whose nearest training photo is known, in the order of :func:`copies`; None without any."""
     if not set(NEEDED) <= set(previews):
         return None
-    by_id = {photo["id"]: photo for photo in photos}
-    rows = previews[~previews["is_base"] & previews["nearest_photo"].isin(list(by_id)) & ~previews["is_final"]]
+    wanted = ~previews["is_base"] & previews["nearest_photo"].isin(list(photo_ids)) & ~previews["is_final"]
+    rows = previews.loc[wanted, list(TOLD)]
     if rows.empty:
         return None
     flags = (rows["face_copy"] == 1).astype(int) + (rows["picture_copy"] == 1).astype(int)
-    rows = rows.assign(n_flags=flags).sort_values(["n_flags", "copy_gap"], ascending=False, kind="stable")
-    shown = rows[~rows["token"].isin(list(held))]
+    return rows.assign(n_flags=flags).sort_values(["n_flags", "copy_gap"], ascending=False, kind="stable")
+
+
+def copies_among(rows: pd.DataFrame, photos: Mapping[int, Row], held: Collection[str] = ()) -> Copies:
+    """What :func:`looked_at` has found, without the pictures that are held back. ``photos``: by their id."""
+    shown = rows[~rows["token"].isin(list(held))] if held else rows
     return Copies(
-        Pairs(shown, by_id),
+        Pairs(shown, photos),
         n_checked=len(rows),
         n_faces=int((rows["face_copy"] == 1).sum()),
         n_pictures=int((rows["picture_copy"] == 1).sum()),

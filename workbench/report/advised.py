@@ -7,13 +7,13 @@ from workbench.charting.importance_chart import importance_chart
 from workbench.charting.recipes_chart import people_chart
 from workbench.findings import importance, suggest, suggest_words, two_by_two
 from workbench.findings.author import CATEGORIES, beside_ours, tally
-from workbench.findings.author_notes import notes
+from workbench.findings.author_notes import notes, spoken_of
 from workbench.recipes import words as recipe_words
 from workbench.recipes.verdicts import Verdict
 from workbench.report.contents import Contents
 from workbench.report.drawn import svg
 from workbench.report.others import challenges
-from workbench.report.parts import bullets, card, figure, table, text
+from workbench.report.parts import bullets, card, figure, folded, table, text
 from workbench.sweep.marks import of_author
 
 HALF_PX = 300  # of a chart that stands beside another one
@@ -35,7 +35,8 @@ def next_parts(found: Contents) -> list[str]:
         )
         for each in advice.suggestions
     ]
-    return [*cards, text(suggest_words.reckoned(advice, labels), "faint")]
+    more = f"{len(cards) - 1} more, and how this is reckoned" if len(cards) > 1 else "How this is reckoned"
+    return [cards[0], folded(more, *cards[1:], text(suggest_words.reckoned(advice, labels), "faint"))]
 
 
 def together_parts(found: Contents) -> list[str]:
@@ -70,12 +71,13 @@ def author_parts(found: Contents) -> list[str]:
     if rows is None or rows.empty:
         return []
     told = zip((CATEGORIES[code] for code in rows["category"]), pair_names(rows), rows["sentence"], strict=True)
-    charts = (svg(marks_chart(rows), "marks", HALF_PX), svg(ours_chart(rows), "ours", HALF_PX))
+    shown = spoken_of(rows)
+    charts = (svg(marks_chart(shown), "marks", HALF_PX), svg(ours_chart(shown), "ours", HALF_PX))
     return [
         text(tally(rows)),
         text(notes(found.tables, rows, given), "faint"),
         figure(f'<div class="pair">{"".join(charts)}</div>', AUTHOR_LEGEND),
-        table(("verdict", "what differs", "in words"), told, "told"),
+        folded(f"All {len(rows)} contrasts in words", table(("verdict", "what differs", "in words"), told, "told")),
     ]
 
 

@@ -18,7 +18,8 @@ from workbench.findings.verdicts import (
 )
 from workbench.report.contents import Contents
 from workbench.report.drawn import svg
-from workbench.report.parts import beside, bullets, figure, table, text
+from workbench.report.parts import beside, bullets, figure, folded, table, text
+from workbench.words import counted
 
 CHARTED = 12  # pairs at most, so that the chart fits on a page of paper; the table has all
 
@@ -66,7 +67,6 @@ def pair_parts(found: Contents) -> list[str]:
             "-" if change(row["noise"]) == "-" else f"±{change(row['noise'], sign=False)}",
             f"{row['n_a']}, {row['n_b']}",
             WORDINGS[row["wording"]][0] if row["wording"] in WORDINGS else row["wording"],
-            row["sentence"],
         )
         for row in pairs.to_dict("records")
     ]
@@ -78,12 +78,15 @@ def pair_parts(found: Contents) -> list[str]:
         "another training seed makes",
         "runs",
         "verdict",
-        "in full",
     )
     chosen = telling(pairs, CHARTED)
     some = f"Above: of each setting the pair that says most, {len(chosen)} of {len(pairs)}; the table has all."
     return [
         text(exploratory(len(pairs), measured.key, measured.key)),
         figure(svg(contrast_chart(chosen, False), "pairs"), some if len(chosen) < len(pairs) else ""),
-        table(heads, rows, "told"),
+        table(heads, rows, "narrow"),
+        folded(
+            f"{counted(len(pairs), 'verdict')} in full",
+            bullets(list(zip(pairs["change"], pairs["sentence"], strict=True))),
+        ),
     ]

@@ -12,6 +12,7 @@ from db import library, ratings, results, runs
 from trainer.effective import inert
 from workbench import views
 from workbench.bases import short
+from workbench.findings import contrast
 from workbench.findings.two_by_two import ASKED
 from workbench.pictures import contact_sheet, gallery
 from workbench.report.advised import author_parts, importance_parts, next_parts, recipe_parts, together_parts
@@ -53,13 +54,13 @@ def report(found: Contents, photos: bool = False) -> str:
         "</header>",
         section(found.leader.headline, *answer_parts(found)),
         section("What it comes to", *summary_parts(found)),
+        section("What to train next", *next_parts(found)),
         section("Its pictures", picture_table(found, photos), text(blank(found, waiting), "faint")),
         section("Only one thing differs", *pair_parts(found)),
         section("Best of each pattern", *ranking_parts(found)),
         section("Time against score", *front_parts(found)),
         section("Over the training" if found.leader.notes == () else "Epochs and strengths", *course_parts(found)),
         section("Over the strengths", *strength_parts(found)),
-        section("What to train next", *next_parts(found)),
         section(ASKED, *together_parts(found)),
         section("Over several people", *recipe_parts(found)),
         section("The author's marks", *author_parts(found)),
@@ -199,7 +200,7 @@ def setting_parts(found: Contents) -> list[str]:
         value = getattr(pattern.config, name)
         if name in pattern.unknown:
             return settings.NOT_KNOWN
-        said = settings.value_text(short(value) if name == "base_model" else value) or "-"
+        said = contrast.said(name, value) if value not in (None, "") else "-"
         return f"{said} (no effect)" if name in inert(pattern.config) else said
 
     columns = {name: [shown(pattern, name) for pattern in listed] for name in type(listed[0].config).model_fields}

@@ -39,7 +39,8 @@ figure svg, figure > img { max-width: 100%; height: auto; }
 }
 ul { margin: .3rem 0; padding-left: 1.1rem; } li { margin: .25rem 0; }
 .card { border: 1px solid var(--line); border-radius: 6px; padding: .1rem 1rem; margin: .7rem 0; }
-.narrow th, .narrow td { min-width: 0; }
+.narrow th, .narrow td { min-width: 0; } .narrow tbody th { min-width: 7rem; }
+details { margin: .7rem 0; } summary { cursor: pointer; color: var(--faint); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1.2rem; font-size: .9rem; margin: .4rem 0; }
 dt { color: var(--faint); } dd { margin: 0; overflow-wrap: anywhere; }
 @media (max-width: 620px) { dl { grid-template-columns: 1fr; } dd { margin-bottom: .4rem; } }
@@ -52,12 +53,14 @@ dt { color: var(--faint); } dd { margin: 0; overflow-wrap: anywhere; }
   .sideways { page: sideways; }
   .wide { overflow: visible; } table { font-size: 7.5pt; width: 100%; } thead { display: table-header-group; }
   th, td, .told td:last-child { min-width: 0; padding-right: .3rem; overflow-wrap: anywhere; }
-  tbody th { min-width: 2.4cm; } thead th { overflow-wrap: break-word; } .many thead th { overflow-wrap: anywhere; }
+  tbody th, .narrow tbody th { min-width: 2.4cm; } thead th { overflow-wrap: break-word; }
+  .many thead th { overflow-wrap: anywhere; }
   .beside { grid-template-columns: repeat(3, 1fr); }
   .narrow td { overflow-wrap: break-word; }
   .pictures { width: auto; } .pictures img, .pictures .blank { width: 84px; height: 84px; }
   .pictures thead th { max-width: 84px; }
   figure svg, figure > img { max-height: 165mm; }
+  details:not([open]) { display: none; }
   tr, figure, li, .verdict, .card, dt, dd { break-inside: avoid; } dt { break-after: avoid; }
 }
 """
@@ -122,6 +125,12 @@ def bullets(lines: Iterable[tuple[str, str]]) -> str:
 def beside(blocks: Iterable[str]) -> str:
     """Blocks side by side, on a phone below each other."""
     return f'<div class="beside">{"".join(f"<div>{block}</div>" for block in blocks)}</div>'
+
+
+def folded(title: str, *inner: str) -> str:
+    """What is opened by a click, and left out on paper unless it is open; nothing at all where nothing is."""
+    filled = "".join(inner)
+    return f"<details><summary>{escape(title)}</summary>{filled}</details>" if filled else ""
 
 
 def card(title: str, *inner: str) -> str:

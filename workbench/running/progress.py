@@ -1,5 +1,6 @@
 """Where a sweep stands: runs, previews and scores done and to come, and how long that will take."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +10,7 @@ from db import library, results, runs
 from workbench.judges import JudgeUnavailable, clip_judge_info, face_judge_info
 from workbench.plans import plan as plans
 from workbench.plans.closer import looks_twice
-from workbench.plans.wanted import base_row, wanted
+from workbench.plans.wanted import Wanted, base_row, wanted
 from workbench.running.device import DeviceInfo
 from workbench.running.queue import points_of
 from workbench.running.waiting import why_waiting
@@ -17,6 +18,8 @@ from workbench.scores.current_scores import MEASURES, SECOND
 from workbench.scores.scoring import CLIP_T
 
 Row = dict[str, Any]
+Cell = tuple[Any, ...]  # a preview as db.results.made_cells has it
+MOST_KEPT = 16  # projects of which what is there is remembered
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,10 @@ def progress(db: Database, project_id: int) -> Progress:
     """Where a project stands. Runs that failed or were cancelled expect no more checkpoints than they have."""
     project = library.project(db, project_id)
     assert project is not None
+    there = _there(db, project)
     all_runs = runs.of_project(db, project_id)
-    made = results.made_cells(db, project_id, project["plan_id"]) if project["plan_id"] else []
     planned = [_planned(db, run) for run in all_runs]
-    to_come = _to_come(db, project, planned, set(made))
+    to_come = _to_come(db, project, planned, there)
     workers = runs.live_workers(db, runs.MISSING_S)
     device = DeviceInfo.from_json(workers[0]["device"]) if workers else None
     counts = {
@@ -76,9 +79,9 @@ def progress(db: Database, project_id: int) -> Progress:
         runs_queued=counts["queued"],
         running=next((run for run in all_runs if run["status"] == "running"), None),
         checkpoints_expected=sum(p.saved + p.to_come for p in planned),
-        previews_done=len(made),
-        previews_expected=len(made) + to_come,
-        scores_missing=_scores_missing(db, project),
+        previews_done=there.n_made,
+        previews_expected=there.n_made + to_come,
+        scores_missing=there.scores_missing,
         eta_s=_eta(all_runs, results.seconds_per_preview(db, project_id), updates_left, to_come) if workers else None,
         worker=workers[0] if workers else None,
         waits=why_waiting(db, project_id),
@@ -87,6 +90,45 @@ def progress(db: Database, project_id: int) -> Progress:
         updates_expected=sum(run["step"] for run in all_runs) + updates_left,
         failures=[run for run in all_runs if run["status"] == "failed"],
     )
+
+
+@dataclass(frozen=True)
+class _There:
+    """What a project has, and what the checkpoints that are there still lack."""
+
+    n_made: int  # previews
+    base: frozenset[Cell]  # of them those without a LoRA
+    lacking: frozenset[Cell]  # that the plan asks for, and that are not made
+    scores_missing: int
+
+
+_last: dict[tuple[Any, ...], tuple[int, _There]] = {}  # by database, project and judges: revision, what was found
+
+
+def _there(db: Database, project: Row) -> _There:
+    """Found again only when the database has changed: the open pages and the worker ask every few seconds."""
+    file = next(iter(db.execute("pragma database_list")))[2]
+    judged, revision = scores_wanted(project), library.revision(db)
+    key = (file, project["id"], frozenset(judged))
+    known = _last.get(key)
+    if known is not None and known[0] == revision:
+        return known[1]
+    found = _look(db, project, judged)
+    if len(_last) >= MOST_KEPT:
+        _last.clear()
+    _last[key] = revision, found
+    return found
+
+
+def _look(db: Database, project: Row, judged: set[tuple[str, str | None]]) -> _There:
+    made = results.made_cells(db, project["id"], project["plan_id"]) if project["plan_id"] else []
+    asked = wanted(db, project["id"], plans.plan_of(db, project["id"]))
+    base = frozenset(cell for cell in made if cell[0] is None)
+    return _There(len(made), base, frozenset(_cells(asked).difference(made)), _scores_missing(db, project, judged))
+
+
+def _cells(asked: Iterable[Wanted]) -> set[Cell]:
+    return {(item.checkpoint and item.checkpoint["id"], *item.eyes, *cell) for item in asked for cell in item.cells}
 
 
 @dataclass(frozen=True)
@@ -109,18 +151,18 @@ def _planned(db: Database, run: Row) -> _Planned:
     return _Planned(run, len(saved), len(set(points) - saved), max(0, points[-1] - step))
 
 
-def _to_come(db: Database, project: Row, planned: list[_Planned], made: set[tuple[Any, ...]]) -> int:
+def _to_come(db: Database, project: Row, planned: list[_Planned], there: _There) -> int:
     """Previews that are still to be made: of the checkpoints that are there, and of those to come."""
+    coming = [p for p in planned if p.to_come]
+    if not coming:
+        return len(there.lacking)
     plan = plans.plan_of(db, project["id"])
-    asked = [*wanted(db, project["id"], plan), *(base_row(plan, p.run) for p in planned if p.to_come)]
-    cells = {(item.checkpoint and item.checkpoint["id"], *item.eyes, *cell) for item in asked for cell in item.cells}
-    return len(cells - made) + sum(_of_run(plan, project, p) for p in planned)
+    beside = _cells(base_row(plan, p.run) for p in coming) - there.base
+    return len(there.lacking | beside) + sum(_of_run(plan, project, p) for p in coming)
 
 
 def _of_run(plan: plans.EvalPlan, project: Row, planned: _Planned) -> int:
     """Previews of the checkpoints that a run has yet to save; how many get a closer look is not known before."""
-    if not planned.to_come:
-        return 0
     first = plan.scan_cells() if looks_twice(plan, project, planned.run) else plan.cells()
     return (planned.to_come - 1) * len(first) + len(plan.cells())
 
@@ -145,16 +187,15 @@ def scores_wanted(project: Row) -> set[tuple[str, str | None]]:
     return wanted
 
 
-def _scores_missing(db: Database, project: Row) -> int:
+def _scores_missing(db: Database, project: Row, judged: set[tuple[str, str | None]]) -> int:
     """Scores that previews lack of the judges that the project wants now; without photos there is prompt adherence."""
-    wanted = scores_wanted(project)
-    if not project["plan_id"] or not wanted:
+    if not project["plan_id"]:
         return 0
     return sum(
         results.without_score(
             db, project["id"], project["plan_id"], metric, key, metric == CLIP_T or bool(project["dataset_id"])
         )
-        for metric, key in wanted
+        for metric, key in judged
     )
 
 
