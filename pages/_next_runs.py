@@ -84,6 +84,7 @@ def offer(project_id: int, advice: Advice, suggestion: Suggestion, number: int, 
         return go.button(
             "Queue this",
             key=f"suggestion-{number}",
+            type="secondary" if number else "primary",
             icon=":material/playlist_add:",
             on_click=take_up,
             args=(project_id, suggestion),

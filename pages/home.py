@@ -1,6 +1,6 @@
 """Home: the question, where things stand, the next thing to do, the best so far, and what went wrong."""
 
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 from sqlite_utils import Database
@@ -41,7 +41,8 @@ def standing(project_id: int) -> None:
     db = shared.open_workbench()
     now = progress(db, project_id)
     step = next_step(db, project_id, now, shared.rater(), shared.at_stake(db, project_id))
-    if st.button(step.text, type="primary", icon=":material/arrow_forward:", icon_position="right"):
+    kind: Literal["primary", "secondary"] = "secondary" if now.finished else "primary"  # then it is what to train next
+    if st.button(step.text, type=kind, icon=":material/arrow_forward:", icon_position="right"):
         shared.go(step.page)
     others = {"waiting": now.runs_queued, "failed": now.runs_failed, "cancelled": now.runs_cancelled}
     if now.finished and not any(others.values()):
