@@ -24,10 +24,10 @@ TROUBLE = "suggestion was not queued"
 SHOWN = 1  # suggestion that stands there before one asks for more
 
 
-def next_runs(db: Database, project: dict[str, Any], tables: Tables) -> None:
+def next_runs(db: Database, project: dict[str, Any], tables: Tables, prominent: bool = True) -> None:
     """At most five things to train next, the first in full, or why to stop.
 
-    Nothing where nothing was measured, or where nothing is trained here.
+    Nothing where nothing was measured, or where nothing is trained here. ``prominent``: it is the next thing to do.
     """
     if views.made_elsewhere(db, project):
         return
@@ -43,7 +43,7 @@ def next_runs(db: Database, project: dict[str, Any], tables: Tables) -> None:
     if not advice.suggestions:
         st.info(shared.plain(suggest_words.stop(advice, tables.labels)), icon=":material/flag:")
     for number, suggestion in enumerate(advice.suggestions[:SHOWN]):
-        offer(project["id"], advice, suggestion, number, tables.labels)
+        offer(project["id"], advice, suggestion, number, tables.labels, prominent)
     if advice.suggestions:
         more = len(advice.suggestions) - SHOWN
         label = f"{more} more, and how this is reckoned" if more > 0 else "How this is reckoned"
@@ -73,7 +73,14 @@ def _advice(home: str, project_id: int, revision: int, state: str, _tables: Tabl
     return suggest.advice(Workspace(Path(home)).open(), project_id, _tables)
 
 
-def offer(project_id: int, advice: Advice, suggestion: Suggestion, number: int, labels: Mapping[int, str]) -> bool:
+def offer(
+    project_id: int,
+    advice: Advice,
+    suggestion: Suggestion,
+    number: int,
+    labels: Mapping[int, str],
+    prominent: bool = False,
+) -> bool:
     """One suggestion: what, why, what it costs, how much may come of it; and the button, and whether it was pressed."""
     with st.container(border=True):
         words, go = st.columns([5, 1], vertical_alignment="center")
@@ -84,7 +91,7 @@ def offer(project_id: int, advice: Advice, suggestion: Suggestion, number: int, 
         return go.button(
             "Queue this",
             key=f"suggestion-{number}",
-            type="secondary" if number else "primary",
+            type="primary" if prominent else "secondary",
             icon=":material/playlist_add:",
             on_click=take_up,
             args=(project_id, suggestion),

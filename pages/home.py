@@ -41,7 +41,7 @@ def standing(project_id: int) -> None:
     db = shared.open_workbench()
     now = progress(db, project_id)
     step = next_step(db, project_id, now, shared.rater(), shared.at_stake(db, project_id))
-    kind: Literal["primary", "secondary"] = "secondary" if now.finished else "primary"  # then it is what to train next
+    kind: Literal["primary", "secondary"] = "secondary" if now.trained else "primary"  # then it is what to train next
     if st.button(step.text, type=kind, icon=":material/arrow_forward:", icon_position="right"):
         shared.go(step.page)
     others = {"waiting": now.runs_queued, "failed": now.runs_failed, "cancelled": now.runs_cancelled}
@@ -122,15 +122,15 @@ def best(db: Database, project: dict[str, Any]) -> None:
     st.caption(tables.metric(found.metric).meaning)
 
 
-def what_helped(db: Database, project: dict[str, Any]) -> None:
+def what_helped(db: Database, project: dict[str, Any], trained: bool) -> None:
     """What helped, how sure that is, what can't be told; what to train next; the pairs that say most as a chart."""
     tables = shared.tables(db, project["id"])
     if tables.runs.empty or tables.runs[tables.main_metric].isna().all():
-        next_runs(db, project, tables)
+        next_runs(db, project, tables, trained)
         return
     rows, found = pairs_and_summary(db, project, tables.main_metric)
     blocks(found, tables, LINES)
-    next_runs(db, project, tables)
+    next_runs(db, project, tables, trained)
     if rows.empty:
         return
     st.subheader("Only one thing differs")
@@ -234,7 +234,7 @@ if views.made_elsewhere(db, project):
     people(db, project)
 else:
     standing(project["id"])
-    what_helped(db, project)
+    what_helped(db, project, progress(db, project["id"]).trained)
     best(db, project)
     people(db, project)
     interplay(db, project, shared.tables(db, project["id"]))

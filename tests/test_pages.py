@@ -192,9 +192,8 @@ def test_home_says_where_things_stand_and_what_comes_next(full, monkeypatch):
     assert "Previews 104 of 104" in said
     assert "Best so far: baseline" in said
     assert "60.0" in said
-    assert [one.label for one in app.button if one.proto.type == "primary"] == [
-        "Rate for 5 minutes: 10 checkpoints can't be told apart yet"
-    ]
+    assert [one.label for one in app.button if one.proto.type == "primary"] == ["Queue this"]  # what to train next
+    assert "Rate for 5 minutes: 10 checkpoints can't be told apart yet" in [one.label for one in app.button]
     assert press(app, "Rate for 5").title[0].value == "Rate"
 
 
@@ -202,6 +201,8 @@ def test_home_names_failures_with_their_reason_and_retries_them(busy, monkeypatc
     full, ids = busy
     app = open_app(full.ws.home, monkeypatch)
     assert "became infinite or not a number at update 37" in words(app)
+    primary = [one.label for one in app.button if one.proto.type == "primary"]
+    assert len(primary) == 1 and primary != ["Queue this"]  # runs are waiting: what comes next stands at the top
     press(app, "Retry")
     assert runs.get(full.db, ids["failed"])["status"] == "queued"
     assert "became infinite" not in words(app)

@@ -45,10 +45,14 @@ class Progress:
     failures: list[Row] = field(default_factory=list)
 
     @property
+    def trained(self) -> bool:
+        """Nothing is queued or running any more."""
+        return bool(self.runs_total) and not self.runs_queued and self.running is None
+
+    @property
     def finished(self) -> bool:
-        """Nothing is queued or running, and every preview and score is there."""
-        waiting = self.runs_queued or self.running or self.scores_missing
-        return bool(self.runs_total) and not waiting and self.previews_done >= self.previews_expected
+        """It is trained, and every preview and score is there."""
+        return self.trained and not self.scores_missing and self.previews_done >= self.previews_expected
 
     @property
     def share(self) -> float:
