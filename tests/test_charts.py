@@ -7,10 +7,10 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from workbench.charting.chart_parts import COLOURS, GREY, LEGEND_ROW_PX, by_pattern, height_for
+from workbench.charting.chart_parts import COLOURS, GREY, LEGEND_ROW_PX, height_for
 from workbench.charting.contrast_chart import contrast_chart, ways
 from workbench.charting.loss_curve import loss_curve
-from workbench.charting.people_chart import correlation_words, people_chart
+from workbench.charting.people_chart import correlation_words, drawn_as, people_chart
 from workbench.charting.rank_chart import mark_chart, rank_chart
 from workbench.charting.setting_chart import score_by_setting, setting_notes
 from workbench.charting.training_chart import score_by_checkpoint
@@ -317,11 +317,20 @@ def test_every_axis_names_its_metric_unit_and_direction(read, metric):
 
 
 def test_patterns_keep_their_colour_and_shape_and_never_share_both():
-    labels = [f"pattern {number}" for number in range(1, 26)]
-    colour, shape = (channel.to_dict()["scale"] for channel in by_pattern(labels, labels[:2]))
-    assert len(set(zip(colour["range"], shape["range"], strict=True))) == 25
-    some = by_pattern(labels, labels[3:5])[0].to_dict()
-    assert some["scale"] == colour and some["legend"]["values"] == labels[3:5]
+    labels = [f"pattern {number}" for number in range(1, 43)]
+    drawn = drawn_as(labels)
+    assert len(set(drawn.values())) == 42
+    assert drawn_as(labels[:5]) == {label: drawn[label] for label in labels[:5]}
+
+
+def test_the_chart_of_eye_and_judge_draws_what_its_legend_says(read):
+    seen = layer(eye_chart(read).to_dict(), type="point")["encoding"]
+    drawn = drawn_as(read.labels.values())
+    for channel, part in (("color", 0), ("shape", 1)):
+        scale = seen[channel]["scale"]
+        assert dict(zip(scale["domain"], scale["range"], strict=True)) == {
+            name: is_[part] for name, is_ in drawn.items()
+        }
 
 
 def test_a_legend_of_many_patterns_takes_nothing_from_the_plot():

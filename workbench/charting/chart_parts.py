@@ -89,21 +89,6 @@ def picked(rows: pd.DataFrame, fields: Sequence[str], tips: Sequence[alt.Tooltip
     return points.encode(opacity=faded, tooltip=list(tips), **channels).add_params(pick)
 
 
-def by_pattern(labels: Iterable[str], present: Iterable[str]) -> tuple[alt.Color, alt.Shape]:
-    """Colour and shape of each pattern: seven colours, then the same ones with the next shape."""
-    every = list(dict.fromkeys(labels))
-    colours = [COLOURS[i % len(COLOURS)] for i in range(len(every))]
-    shapes = [SHAPES[i // len(COLOURS) % len(SHAPES)] for i in range(len(every))]
-    shown_labels = [label for label in every if label in set(present)]
-    legend = alt.Legend(
-        orient="bottom", title=None, columns=LEGEND_COLUMNS, labelLimit=220, values=shown_labels, symbolOpacity=1
-    )
-    return (
-        alt.Color("label:N", scale=alt.Scale(domain=every, range=colours), legend=legend),
-        alt.Shape("label:N", scale=alt.Scale(domain=every, range=shapes), legend=legend),
-    )
-
-
 def height_for(present: Iterable[str]) -> int:
     """Height in px of a chart with a legend of these patterns: what many rows of it take is not the plot's."""
     rows = math.ceil(len(set(present)) / LEGEND_COLUMNS)

@@ -23,7 +23,7 @@ def in_focus(present: Iterable[str], chosen: Sequence[str], leading: Sequence[st
 
 
 def colours_of(labels: Iterable[str], focus: Collection[str]) -> dict[str, str]:
-    """Label -> colour: each its usual one (:func:`chart_parts.by_pattern`), or a free one where two would share it."""
+    """Label -> colour: each its usual one (by its place), or a free one where two would share it."""
     every = list(dict.fromkeys(labels))
     found: dict[str, str] = {}
     for place, label in enumerate(every):

@@ -1,6 +1,6 @@
 """The chart of eye and judge: a point per rated picture, by the mark that people gave it and a judge's score."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Literal
 
 import altair as alt
@@ -28,10 +28,10 @@ def people_chart(
     eye = METRICS[human]
     columns = ["preview_id", "label", "train_seed", "updates", "text", "eye_rank", "judge_rank", judge.column, human]
     points = rows[columns]
-    domain = list(dict.fromkeys(labels))
-    colours, shapes = ([own[i % len(own)] for i in range(len(domain))] for own in (COLOURS, SHAPES))
-    colour = alt.Color("label:N", scale=alt.Scale(domain=domain, range=colours), legend=None)
-    shape = alt.Shape("label:N", scale=alt.Scale(domain=domain, range=shapes), legend=None)
+    drawn = drawn_as(labels)
+    colours, shapes = ([each[part] for each in drawn.values()] for part in (0, 1))
+    colour = alt.Color("label:N", scale=alt.Scale(domain=list(drawn), range=colours), legend=None)
+    shape = alt.Shape("label:N", scale=alt.Scale(domain=list(drawn), range=shapes), legend=None)
     x = alt.X(
         f"{judge.column}:Q",
         title=[judge.title, "as the judge sees it"],
@@ -54,17 +54,19 @@ def people_chart(
     return finish(layers)
 
 
+def drawn_as(labels: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Label -> colour and shape: neighbours differ in both, and no two of 42 patterns share both."""
+    every = dict.fromkeys(labels)
+    return {label: (COLOURS[i % len(COLOURS)], SHAPES[i % len(SHAPES)]) for i, label in enumerate(every)}
+
+
 def signs(labels: Sequence[str], present: Collection[str]) -> list[tuple[str, str, str]]:
     """What the chart draws for each pattern that is in it: label, sign, colour.
 
     >>> signs(["a", "b", "c"], {"a", "c"})
     [('a', '●', '#0072B2'), ('c', '◆', '#009E73')]
     """
-    return [
-        (label, SIGNS[SHAPES[i % len(SHAPES)]], COLOURS[i % len(COLOURS)])
-        for i, label in enumerate(dict.fromkeys(labels))
-        if label in present
-    ]
+    return [(label, SIGNS[shape], colour) for label, (colour, shape) in drawn_as(labels).items() if label in present]
 
 
 def corner(text: str, x: Any, y: Any, align: Literal["left", "right"]) -> alt.Chart:
